@@ -1,0 +1,58 @@
+// The table of kernels an ISA fills, and the arguments that are too many for a list.
+#pragma once
+
+#include <cstdint>
+
+namespace fastnn {
+
+// C (m, n) = A (m, k) B (k, n); strides in elements. Then, in this order and where given:
+// + bias (n), ReLU, and zero where mask (laid out as C) is not positive. The three need c_col = 1.
+template <class T>
+struct Gemm {
+    int64_t m, n, k;
+    const T* a;
+    int64_t a_row, a_col;
+    const T* b;
+    int64_t b_row, b_col;
+    T* c;
+    int64_t c_row, c_col = 1;
+    const T* bias = nullptr;
+    const T* mask = nullptr;
+    bool relu = false;
+};
+
+// https://pytorch.org/docs/stable/generated/torch.optim.SGD.html
+template <class T>
+struct Sgd {
+    T lr, momentum, dampening, weight_decay;
+    bool nesterov, first;  // first: the velocity starts as the gradient
+};
+
+// https://pytorch.org/docs/stable/generated/torch.optim.Adam.html; correction_i = 1 - beta_i^t
+template <class T>
+struct Adam {
+    T lr, beta1, beta2, eps, weight_decay, correction1, correction2;
+};
+
+template <class T>
+struct KernelsOf {
+#define FASTNN_KERNEL(name, arguments) void(*name) arguments;
+#include "kernels.def"
+#undef FASTNN_KERNEL
+};
+
+struct Kernels {
+    const char* isa;
+    KernelsOf<float> f32;
+    KernelsOf<double> f64;
+
+    template <class T>
+    const KernelsOf<T>& of() const {
+        if constexpr (sizeof(T) == sizeof(float))
+            return f32;
+        else
+            return f64;
+    }
+};
+
+}  // namespace fastnn

@@ -1,0 +1,299 @@
+// C (m, n) = A (m, k) B (k, n), with bias, ReLU or a ReLU mask in the store of the tile.
+//
+// A register tile of MR rows x NV vectors of C is accumulated over k: one broadcast of A and NV
+// fused multiply-adds a row. B is packed into panels [k][NV vectors]; rows of A are read in place
+// where that is cheap. Each element of C is one chain of multiply-adds in the order of k,
+// whatever the tile, the blocking or the number of threads, so none of them changes its bits.
+#pragma once
+
+#include "../kernels.h"
+#include "../parallel.h"
+#include "../workspace.h"
+#include "dot.h"
+#include "transpose.h"
+
+namespace fastnn {
+namespace {
+
+// 14 x 2 fills AVX-512's 32 registers (28 sums, 2 of B, 1 of A) and keeps both FMA ports busy
+// from 8 sums on; 6 x 2 does the same in 16 registers.
+constexpr int kTileRows = FASTNN_VECTOR_BYTES == 64 ? 14 : 6;
+constexpr int kPanelVectors = 2;
+// Few rows leave packed B unused; B is then read in place, 4 vectors wide to have enough sums.
+constexpr int kWideRows = FASTNN_VECTOR_BYTES == 64 ? 6 : 3;
+constexpr int kWideVectors = 4;
+
+// A packed block of B, 256 x 512 floats, takes half a megabyte of the L2 cache; a tile of A, 14 x
+// 256, 14 KiB of the L1 cache, past which the panels stream.
+constexpr int64_t kBlockK = 256;
+constexpr int64_t kBlockN = 512;
+constexpr int kPrefetch = 8;  // steps of k: 3 % on 256 x 512 x 512
+
+template <class T>
+struct Tile {
+    const T *a, *b;           // first row of A, first row of the panel
+    int64_t a_row, a_k, b_k;  // strides
+    int64_t k;                // steps of this block
+    int64_t i, j, cols;       // place in C; columns of C that exist from j on
+    bool first, last;         // of the blocks of k
+};
+
+// Bias, ReLU and mask over one finished row segment of C.
+template <class T>
+inline Vec<T> epilogue(const Gemm<T>& g, Vec<T> v, int64_t i, int64_t j, int64_t cols) {
+    if (g.bias) v += load_n(g.bias + j, cols);
+    if (g.relu) v = relu<T>(v);
+    if (g.mask) v = relu_mask<T>(v, load_n(g.mask + i * g.c_row + j, cols));
+    return v;
+}
+
+// Columns of C are contiguous in all layers; only the swapped product of narrow_output is not.
+template <class T>
+inline Vec<T> load_c(const Gemm<T>& g, int64_t i, int64_t j, int64_t cols) {
+    const T* c = g.c + i * g.c_row + j * g.c_col;
+    if (g.c_col == 1) return load_n(c, cols);
+    Vec<T> v{};
+    for (int64_t l = 0; l < cols && l < Simd<T>::width; ++l) v[l] = c[l * g.c_col];
+    return v;
+}
+
+template <class T>
+inline void store_c(const Gemm<T>& g, Vec<T> v, int64_t i, int64_t j, int64_t cols) {
+    T* c = g.c + i * g.c_row + j * g.c_col;
+    if (g.c_col == 1) return store_n(c, v, cols);
+    for (int64_t l = 0; l < cols && l < Simd<T>::width; ++l) c[l * g.c_col] = v[l];
+}
+
+// Packed: the rows of A lie side by side, known at compile time; 14 run-time offsets would not fit
+// the integer registers, and reloading them costs a fifth of the speed.
+template <class T, int MR, int NV, bool Packed>
+void tile(const Gemm<T>& g, const Tile<T>& t) {
+    constexpr int W = Simd<T>::width;
+    const int64_t a_row = Packed ? 1 : t.a_row;
+    const bool plain = g.c_col == 1 && t.cols >= NV * W;
+    T* c = g.c + t.i * g.c_row + t.j * g.c_col;
+    Vec<T> sum[MR][NV];
+    FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
+        sum[i][v] = Vec<T>{};
+    if (!t.first) {
+        if (plain) {
+            FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
+                sum[i][v] = load(c + i * g.c_row + v * W);
+        } else {
+            FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
+                sum[i][v] = load_c(g, t.i + i, t.j + v * W, t.cols - v * W);
+        }
+    }
+    const T *a = t.a, *b = t.b;
+    for (int64_t p = 0; p < t.k; ++p, a += t.a_k, b += t.b_k) {
+        FASTNN_UNROLL for (int v = 0; v < NV; ++v)
+            __builtin_prefetch(b + kPrefetch * t.b_k + v * W);
+        Vec<T> row[NV];
+        FASTNN_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * W);
+        FASTNN_UNROLL for (int i = 0; i < MR; ++i) {
+            const Vec<T> x = broadcast(a[i * a_row]);
+            FASTNN_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] += x * row[v];
+        }
+    }
+    if (plain && !(t.last && (g.bias || g.relu || g.mask))) {
+        FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
+            store(c + i * g.c_row + v * W, sum[i][v]);
+        return;
+    }
+    for (int i = 0; i < MR; ++i) {
+        for (int v = 0; v < NV && v * W < t.cols; ++v) {
+            const int64_t j = t.j + v * W, cols = t.cols - v * W;
+            Vec<T> s = sum[i][v];
+            if (t.last) s = epilogue(g, s, t.i + i, j, cols);
+            store_c(g, s, t.i + i, j, cols);
+        }
+    }
+}
+
+template <class T>
+using TileFn = void (*)(const Gemm<T>&, const Tile<T>&);
+
+template <class T, int NV, bool Packed, int... Rows>
+inline TileFn<T> tile_of_rows(int64_t rows, std::integer_sequence<int, Rows...>) {
+    static constexpr TileFn<T> table[] = {&tile<T, Rows + 1, NV, Packed>...};
+    return table[rows - 1];
+}
+
+template <class T, int NV, bool Packed>
+inline TileFn<T> tile_fn(int64_t rows) {
+    constexpr int most = Packed ? kTileRows : kWideRows;
+    return tile_of_rows<T, NV, Packed>(rows, std::make_integer_sequence<int, most>{});
+}
+
+// `rows` cut into tiles as equal as can be: 100 is 4 x 13 + 4 x 12, not 7 x 14 + 2.
+struct RowTiles {
+    int64_t rows, tiles;
+    explicit RowTiles(int64_t m, int64_t most) : rows(m), tiles((m + most - 1) / most) {}
+    int64_t begin(int64_t t) const { return rows * t / tiles; }
+};
+
+// Panels [k][NV * W] of columns j0..j1 of rows k0..k1 of B, zero beyond column g.n.
+template <class T>
+void pack_b(T* to, const Gemm<T>& g, int64_t j0, int64_t j1, int64_t k0, int64_t k1) {
+    constexpr int W = Simd<T>::width;
+    for (int64_t j = j0; j < j1; j += kPanelVectors * W) {
+        const int64_t width = j1 - j > W ? kPanelVectors * W : W;
+        for (int64_t v = 0; v < width; v += W) {
+            const int64_t cols = g.n - j - v;
+            const T* from = g.b + k0 * g.b_row + (j + v) * g.b_col;
+            if (g.b_col == 1) {
+                for (int64_t p = 0; p < k1 - k0; ++p)
+                    store(to + p * width + v,
+                          cols > 0 ? load_n(from + p * g.b_row, cols) : Vec<T>{});
+            } else {
+                for (int64_t p = 0; p < k1 - k0; p += W)
+                    transpose(to + p * width + v, width, W, from + p * g.b_row, g.b_col, g.b_row,
+                              cols, k1 - k0 - p);
+            }
+        }
+        to += (k1 - k0) * width;
+    }
+}
+
+// A tile [k][rows] of A. Where rows < W whole vectors are stored all the same (a partial store
+// costs 4 of them): the excess lies in the place of the next k, which is written after it. So `to`
+// has room for kPackSlack elements more than the tile has.
+constexpr int64_t kPackSlack = 64;
+
+template <class T>
+void pack_a(T* to, const Gemm<T>& g, int64_t i, int64_t rows, int64_t k0, int64_t k1) {
+    constexpr int W = Simd<T>::width;
+    const int64_t depth = k1 - k0, left = g.m - i;  // rows of A from i on, the tile's and more
+    const T* from = g.a + i * g.a_row + k0 * g.a_col;
+    if (g.a_row == 1) {
+        for (int64_t p = 0; p < depth; ++p)
+            for (int64_t v = 0; v < rows; v += W)
+                store(to + p * rows + v, load_n(from + p * g.a_col + v, left - v));
+        return;
+    }
+    for (int64_t p = 0; p < depth; p += W)
+        for (int64_t v = 0; v < rows; v += W)
+            transpose(to + p * rows + v, rows, v ? smaller(W, rows - v) : W,
+                      from + p * g.a_col + v * g.a_row, g.a_row, g.a_col, left - v, depth - p);
+}
+
+// Too few panels for a packed tile of A to be used again.
+template <class T>
+inline bool reads_a_in_place(int64_t columns) {
+    return columns <= 2 * kPanelVectors * Simd<T>::width;
+}
+
+// The part of C a thread computes: rows [i0, i1), columns [j0, j1). A block of B is packed into
+// the L2 cache; each tile of A is packed into the L1 cache and meets all panels of the block.
+template <class T>
+void gemm_block(const Gemm<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
+    constexpr int W = Simd<T>::width, panel = kPanelVectors * W;
+    const bool in_place = reads_a_in_place<T>(j1 - j0);
+    const RowTiles tiles(i1 - i0, in_place ? kWideRows : kTileRows);
+    const int64_t blocks = g.k > kBlockK ? (g.k + kBlockK - 1) / kBlockK : 1;
+    const int64_t depth = (g.k + blocks - 1) / blocks;
+    const int64_t b_size = depth * smaller(kBlockN, j1 - j0 + panel);
+    T* const bp =
+        static_cast<T*>(workspace(size_t(b_size + kTileRows * depth + kPackSlack) * sizeof(T)));
+    T* const ap = bp + b_size;
+    for (int64_t jb = j0; jb < j1; jb += kBlockN) {
+        const int64_t je = smaller(jb + kBlockN, j1);
+        for (int64_t block = 0; block < blocks; ++block) {
+            const int64_t k0 = g.k * block / blocks, k1 = g.k * (block + 1) / blocks;
+            pack_b(bp, g, jb, je, k0, k1);
+            for (int64_t t = 0; t < tiles.tiles; ++t) {
+                const int64_t i = i0 + tiles.begin(t), rows = i0 + tiles.begin(t + 1) - i;
+                if (!in_place) pack_a(ap, g, i, rows, k0, k1);
+                Tile<T> spec{in_place ? g.a + i * g.a_row + k0 * g.a_col : ap,
+                             bp,
+                             in_place ? g.a_row : 1,
+                             in_place ? g.a_col : rows,
+                             panel,
+                             k1 - k0,
+                             i,
+                             jb,
+                             0,
+                             block == 0,
+                             block + 1 == blocks};
+                const TileFn<T> wide =
+                    in_place ? tile_fn<T, 2, false>(rows) : tile_fn<T, 2, true>(rows);
+                for (; je - spec.j > W; spec.j += panel, spec.b += panel * spec.k) {
+                    spec.cols = smaller(g.n, je) - spec.j;
+                    wide(g, spec);
+                }
+                if (spec.j >= je) continue;
+                spec.cols = smaller(g.n, je) - spec.j;
+                spec.b_k = W;
+                (in_place ? tile_fn<T, 1, false>(rows) : tile_fn<T, 1, true>(rows))(g, spec);
+            }
+        }
+    }
+}
+
+// A few rows against a row-major B: nothing is packed but the last, incomplete vector of columns.
+template <class T>
+void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1) {
+    constexpr int W = Simd<T>::width;
+    const auto run = [&](TileFn<T> fn, int64_t j, const T* b, int64_t b_k, int64_t cols) {
+        fn(g, Tile<T>{g.a, b, g.a_row, g.a_col, b_k, g.k, 0, j, cols, true, true});
+    };
+    int64_t j = j0;
+    for (; j + kWideVectors * W <= j1 && j + kWideVectors * W <= g.n; j += kWideVectors * W)
+        run(tile_fn<T, kWideVectors, false>(g.m), j, g.b + j, g.b_row, kWideVectors * W);
+    for (; j + W <= j1 && j + W <= g.n; j += W)
+        run(tile_fn<T, 1, false>(g.m), j, g.b + j, g.b_row, W);
+    if (j >= j1 || j >= g.n) return;
+    T* const packed = static_cast<T*>(workspace(size_t(g.k * W) * sizeof(T)));
+    pack_b(packed, g, j, j + W, 0, g.k);
+    run(tile_fn<T, 1, false>(g.m), j, packed, W, g.n - j);
+}
+
+// How a team shares C: parts of rows x parts of columns, chosen for the least work of the
+// busiest thread, packing included. In vector operations: a packed vector of B costs about 1
+// where its columns lie together and 8 where it is transposed, one of A about 6.
+struct Grid {
+    int rows, cols;
+};
+
+template <class T>
+inline Grid choose_grid(const Gemm<T>& g, int threads) {
+    constexpr int W = Simd<T>::width;
+    const int64_t vectors = (g.n + W - 1) / W;
+    const int64_t b_cost = g.b_col == 1 ? 1 : 8, a_cost = 6;
+    Grid best{1, threads};
+    int64_t least = INT64_MAX;
+    for (int rows = 1; rows <= threads; ++rows) {
+        if (threads % rows) continue;
+        const int64_t m = (g.m + rows - 1) / rows, cols = threads / rows;
+        const int64_t n = (vectors + cols - 1) / cols;
+        const int64_t cost = m * n + n * b_cost + m * a_cost / W;
+        if (cost < least) least = cost, best = {rows, int(cols)};
+    }
+    return best;
+}
+
+template <class T>
+void gemm(const Gemm<T>& given) {
+    constexpr int W = Simd<T>::width;
+    Gemm<T> g = given;
+    if (g.m == 0 || g.n == 0) return;
+    const bool plain = !g.bias && !g.relu && !g.mask;
+    if (plain && g.n < W && g.m > g.n && g.a_row == 1) {
+        // dW of a layer with few inputs: C^T = B^T A^T has its long side along the vectors
+        g = {g.n, g.m, g.k, g.b, g.b_col, g.b_row, g.a, g.a_col, g.a_row, g.c, g.c_col, g.c_row};
+    } else if (g.n <= kDotColumns && g.a_col == 1) {
+        return dot_products(g);
+    }
+    const bool few_rows = g.m <= kWideRows && g.b_col == 1 && g.k > 0;
+    parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
+        const Grid grid = few_rows ? Grid{1, threads} : choose_grid(g, threads);
+        const Range rows = share(g.m, 1, thread / grid.cols, grid.rows);
+        const Range cols = share(g.n, W, thread % grid.cols, grid.cols);
+        if (rows.begin == rows.end || cols.begin == cols.end) return;
+        if (few_rows) return gemm_few_rows(g, cols.begin, cols.end);
+        gemm_block(g, rows.begin, rows.end, cols.begin, cols.end);
+    });
+}
+
+}  // namespace
+}  // namespace fastnn

@@ -1,0 +1,54 @@
+// The only way to threads: teams that carry exceptions out and never start inside another team.
+#pragma once
+
+#include <cstdint>
+
+namespace fastnn {
+
+int max_threads();            // what a large piece of work would use now
+void set_max_threads(int n);  // 0 lifts the limit again
+
+// How many threads `work` multiply-adds (or elements of similar cost) are worth. One inside a
+// team, in a forked child whose parent had threads, and below the serial limit.
+int team_size(int64_t work);
+
+// Waking a second thread costs 1-3 us where it spins and up to 50 us where it sleeps; 128k
+// multiply-adds take a core about 1.5 us. Tests set 0 to see teams at any size.
+constexpr int64_t kSerialWork = 128 * 1024;
+int64_t set_serial_work(int64_t work);  // returns the limit before
+
+// Runs body(context, thread, threads) once in each thread of a team of at most `threads`. The
+// first exception is rethrown here after all have ended. Denormals are zero inside.
+void run_team(int threads, void (*body)(void*, int, int), void* context);
+
+namespace {
+
+template <class Body>
+void parallel(int threads, Body&& body) {
+    run_team(
+        threads, [](void* b, int thread, int team) { (*static_cast<Body*>(b))(thread, team); },
+        &body);
+}
+
+struct Range {
+    int64_t begin, end;
+};
+
+// Share `part` of `parts` of n items, cut at multiples of `grain`.
+inline Range share(int64_t n, int64_t grain, int part, int parts) {
+    const int64_t grains = (n + grain - 1) / grain;
+    const int64_t begin = grains * part / parts * grain, end = grains * (part + 1) / parts * grain;
+    return {begin < n ? begin : n, end < n ? end : n};
+}
+
+// body(begin, end) over [0, n), cut at multiples of `grain`. `cost` is the work of one item.
+template <class Body>
+void parallel_for(int64_t n, int64_t grain, int64_t cost, Body&& body) {
+    parallel(team_size(n * cost), [&](int thread, int threads) {
+        const Range mine = share(n, grain, thread, threads);
+        if (mine.begin < mine.end) body(mine.begin, mine.end);
+    });
+}
+
+}  // namespace
+}  // namespace fastnn
