@@ -1,0 +1,178 @@
+"""The data loader: batches of a data set, gathered whole."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from itertools import islice
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.data.collate import default_collate
+from fastnn.data.dataset import Indexable, as_indices, fetch_batch
+from fastnn.data.order import GeneratorLike, SeedSource, draw_seed, epoch_order
+
+__all__ = ["DataLoader"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+# PyTorch's options for worker processes and pinned memory, of which there are none here.
+_WORKER_OPTIONS = frozenset(
+    {
+        "in_order",
+        "multiprocessing_context",
+        "persistent_workers",
+        "pin_memory_device",
+        "prefetch_factor",
+        "timeout",
+        "worker_init_fn",
+    }
+)
+
+
+class DataLoader(Generic[T_co]):
+    """Iterate over a data set in batches, in order or shuffled anew on every pass.
+
+    Each batch is gathered whole by the data set's `fetch` where it has one, so there is nothing
+    for worker processes to win: `num_workers` and `pin_memory` are accepted, and loading
+    happens in the calling process.
+
+    With `generator=None` or a generator object every pass draws a new seed, so passes differ and
+    all follow from `fastnn.manual_seed`. With an int seed, pass k has the order
+    `epoch_order(len(dataset), seed, k)`; set `loader.epoch = k` to resume at that pass.
+
+    Args:
+        dataset: Anything with `__getitem__` and `__len__`.
+        batch_size: Samples in a batch; the last batch of a pass may have fewer.
+        shuffle: Whether to visit the samples in a new random order on each pass.
+        sampler: Indices to visit instead, drawn again on each pass.
+        batch_sampler: Lists of indices, one a batch, instead of `batch_size`, `shuffle`,
+            `sampler` and `drop_last`.
+        num_workers: Accepted; batches are always loaded in-process.
+        collate_fn: Makes a batch of a list of samples; by default `default_collate`.
+        pin_memory: Accepted; CPU memory needs no pinning.
+        drop_last: Whether to leave out a last batch of fewer than `batch_size` samples.
+        generator: An int seed, a `fastnn.Generator` or a `numpy.random.Generator`.
+        **worker_options: PyTorch's further options for worker processes; accepted and kept.
+
+    Raises:
+        TypeError: if an argument is of the wrong kind or has an unknown name.
+        ValueError: if a size is out of range or options exclude each other.
+
+    >>> from fastnn.data import TensorDataset
+    >>> loader = DataLoader(TensorDataset(np.arange(10), np.zeros(10)), batch_size=4)
+    >>> len(loader), [x.tolist() for x, _ in loader]
+    (3, [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]])
+    """
+
+    def __init__(
+        self,
+        dataset: Indexable[T_co],
+        batch_size: int = 1,
+        shuffle: bool | None = False,
+        sampler: Iterable[int] | None = None,
+        batch_sampler: Iterable[Sequence[int]] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        *,
+        generator: GeneratorLike = None,
+        **worker_options: Any,
+    ) -> None:
+        self.dataset = _checked_dataset(dataset)
+        self.batch_size = _checked_int("batch_size", batch_size, at_least=1)
+        self.shuffle = _checked_flag("shuffle", False if shuffle is None else shuffle)
+        self.drop_last = _checked_flag("drop_last", drop_last)
+        self.num_workers = _checked_int("num_workers", num_workers, at_least=0)
+        self.sampler, self.batch_sampler = sampler, batch_sampler
+        self.collate_fn, self.pin_memory = collate_fn, pin_memory
+        self.generator, self.worker_options = generator, worker_options
+        self.epoch = 0
+        self._check_combination()
+
+    def __len__(self) -> int:
+        """Return the number of batches in a pass."""
+        if self.batch_sampler is not None:
+            return len(cast(Sized, self.batch_sampler))
+        n = len(self.dataset if self.sampler is None else cast(Sized, self.sampler))
+        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Start a pass; its order is settled here, not at the first batch."""
+        return map(self._load, self._index_batches())
+
+    def _load(self, indices: NDArray[np.int64]) -> Any:
+        if self.collate_fn is not None and self.collate_fn is not default_collate:
+            return self.collate_fn([self.dataset[i] for i in indices.tolist()])
+        batch = fetch_batch(self.dataset, indices)
+        return list(batch) if type(batch) is tuple else batch  # a list, as in PyTorch
+
+    def _index_batches(self) -> Iterator[NDArray[np.int64]]:
+        n = len(self.dataset)
+        if self.batch_sampler is not None:
+            return (as_indices(batch, n, "batch_sampler") for batch in self.batch_sampler)
+        if self.sampler is not None:
+            chunks = _chunks(self.sampler, self.batch_size, self.drop_last)
+            return (as_indices(chunk, n, "sampler") for chunk in chunks)
+        order = self._order(n)
+        stop = len(self) * self.batch_size
+        return (order[i : i + self.batch_size] for i in range(0, stop, self.batch_size))
+
+    def _order(self, n: int) -> NDArray[np.int64]:
+        if not self.shuffle:
+            return np.arange(n)
+        seed = draw_seed(self.generator)
+        if not isinstance(self.generator, int | np.integer):
+            return epoch_order(n, seed)
+        self.epoch += 1
+        return epoch_order(n, seed, self.epoch - 1)
+
+    def _check_combination(self) -> None:
+        unknown = sorted(self.worker_options.keys() - _WORKER_OPTIONS)
+        if unknown:
+            raise TypeError(f"DataLoader: got unknown argument {unknown[0]!r}")
+        if self.shuffle and self.sampler is not None:
+            raise ValueError("DataLoader: expected either shuffle=True or a sampler, got both")
+        batches_itself = self.batch_size != 1 or self.shuffle or self.drop_last
+        if self.batch_sampler is not None and (batches_itself or self.sampler is not None):
+            raise ValueError(
+                "DataLoader: expected batch_sampler alone, got it together with batch_size, "
+                "shuffle, sampler or drop_last"
+            )
+        if not isinstance(self.generator, np.random.Generator | SeedSource | None):
+            draw_seed(self.generator)  # a plain seed: nothing is drawn, but it is checked
+
+
+def _chunks(items: Iterable[int], size: int, drop_last: bool) -> Iterator[list[int]]:
+    """Yield lists of `size` items; streamed, since a sampler may have no end."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        if len(chunk) == size or not drop_last:
+            yield chunk
+
+
+def _checked_dataset(dataset: Indexable[T_co]) -> Indexable[T_co]:
+    missing = [m for m in ("__getitem__", "__len__") if not hasattr(dataset, m)]
+    if missing:
+        raise TypeError(
+            f"DataLoader: expected a data set with __getitem__ and __len__, got "
+            f"{type(dataset).__name__} without {' and '.join(missing)}"
+        )
+    return dataset
+
+
+def _checked_int(name: str, value: int, *, at_least: int) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"DataLoader: expected an integer {name}, got {value!r}")
+    if value < at_least:
+        raise ValueError(f"DataLoader: expected {name} of at least {at_least}, got {value}")
+    return operator.index(value)
+
+
+def _checked_flag(name: str, value: bool) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"DataLoader: expected True or False as {name}, got {value!r}")
+    return bool(value)

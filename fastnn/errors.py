@@ -1,0 +1,19 @@
+"""The exceptions that are fastnn's own; everything else is a built-in one."""
+
+__all__ = ["FileFormatError", "NonFiniteError"]
+
+
+class FileFormatError(ValueError):
+    """A file is not what it should be: truncated, corrupt, or of another format.
+
+    >>> issubclass(FileFormatError, ValueError)
+    True
+    """
+
+
+class NonFiniteError(ArithmeticError):
+    """Training diverged: a loss or a weight became NaN or infinite.
+
+    >>> issubclass(NonFiniteError, ArithmeticError)
+    True
+    """

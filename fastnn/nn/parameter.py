@@ -1,0 +1,105 @@
+"""`Parameter`, and the flat block of memory in which a model's parameters live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnn.autograd import Array
+from fastnn.tensor import Tensor, as_array
+
+__all__ = ["FlatBlock", "Parameter"]
+
+_ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+class Parameter(Tensor):
+    """A tensor that a module lists among its parameters and an optimizer updates.
+
+    Args:
+        data: The initial values, a tensor or an array of float32 or float64.
+        requires_grad: False freezes it.
+
+    Raises:
+        TypeError: if the values are not floating-point.
+
+    >>> import fastnn
+    >>> fastnn.nn.Parameter(fastnn.zeros(2)).requires_grad
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        array = as_array(data)
+        if array.dtype.kind != "f":
+            raise TypeError(f"Parameter: expected float32 or float64 values, got {array.dtype}")
+        super().__init__(array, requires_grad)
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        copy = memo[id(self)] = Parameter(self._array.copy(), self.requires_grad)
+        return copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Parameter, (self._array.copy(), self.requires_grad)
+
+
+class FlatBlock:
+    """One aligned block of values and one of gradients; parameters become views into them.
+
+    An optimizer's step, or a gradient's norm, is then one call of a kernel whatever the number of
+    layers. Making a block moves the parameters' values (and gradients) into it.
+
+    Args:
+        parameters: What to lay out, in this order; all of one dtype.
+
+    Raises:
+        TypeError: if their dtypes differ.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        dtypes = {p.dtype for p in parameters}
+        if len(dtypes) > 1:
+            raise TypeError(f"expected parameters of one dtype, got {sorted(map(str, dtypes))}")
+        self.parameters = list(parameters)
+        ends = np.cumsum([p.numel() for p in parameters]).tolist()
+        self.slices = [slice(end - p.numel(), end) for p, end in zip(parameters, ends, strict=True)]
+        self.values = _aligned(ends[-1], dtypes.pop())
+        self.grads = _aligned(ends[-1], self.values.dtype)
+        self._views = []
+        for p, place in zip(parameters, self.slices, strict=True):
+            view = self.values[place].reshape(p.shape)
+            view[...] = p._array
+            p._array, p._grad_buffer = view, self.grads[place].reshape(p.shape)
+            self._adopt_grad(p)
+            self._views.append(view)
+
+    def is_current(self) -> bool:
+        """Whether the parameters still live here; `double()` or a later block moves them."""
+        return all(p._array is v for p, v in zip(self.parameters, self._views, strict=True))
+
+    def gather_grads(self) -> None:
+        """Bring in gradients that were put elsewhere (`p.grad = ...`)."""
+        for p in self.parameters:
+            if p.grad is not None and p.grad._array is not p._grad_buffer:
+                self._adopt_grad(p)
+
+    @staticmethod
+    def _adopt_grad(p: Tensor) -> None:
+        if p.grad is not None:
+            assert p._grad_buffer is not None
+            if p.grad.shape != p.shape:
+                raise ValueError(f"expected a gradient of shape {p.shape}, got {p.grad.shape}")
+            p._grad_buffer[...] = p.grad._array
+            p.grad = Tensor(p._grad_buffer)
+
+
+def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
+    raw = np.zeros(count * dtype.itemsize + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + count * dtype.itemsize].view(dtype)
