@@ -21,17 +21,19 @@ struct Gemm {
     bool relu = false;
 };
 
-// https://pytorch.org/docs/stable/generated/torch.optim.SGD.html
+// https://pytorch.org/docs/stable/generated/torch.optim.SGD.html; share = 1 - dampening
 template <class T>
 struct Sgd {
-    T lr, momentum, dampening, weight_decay;
+    T lr, momentum, share, weight_decay;
     bool nesterov, first;  // first: the velocity starts as the gradient
 };
 
-// https://pytorch.org/docs/stable/generated/torch.optim.Adam.html; correction_i = 1 - beta_i^t
+// https://pytorch.org/docs/stable/generated/torch.optim.Adam.html; share_i = 1 - beta_i,
+// rate = lr / (1 - beta1^t), scale = 1 / sqrt(1 - beta2^t): differences that float32 would lose
+// digits of, so the caller takes them in double.
 template <class T>
 struct Adam {
-    T lr, beta1, beta2, eps, weight_decay, correction1, correction2;
+    T beta1, share1, beta2, share2, rate, scale, eps, weight_decay;
 };
 
 template <class T>

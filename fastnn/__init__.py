@@ -7,6 +7,7 @@
 (5, 3)
 """
 
+from fastnn import _openmp  # isort: skip (before anything loads the core)
 from fastnn import data, nn, optim, vision
 from fastnn._core import available_isas, isa, set_isa
 from fastnn.autograd import enable_grad, is_grad_enabled, no_grad

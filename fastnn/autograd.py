@@ -83,7 +83,7 @@ def run_backward(output: Tensor, grad: Array, retain_graph: bool) -> None:
     heap = [(-output._node.order, output._node)]
     while heap:  # newest first: all uses of a value come before the operation that made it
         _, node = heapq.heappop(heap)
-        grads = node.run(pending.pop(node))
+        grads = node.run(np.asarray(pending.pop(node)))  # NumPy makes scalars of 0-d sums
         for tensor, g in zip(node.inputs, grads, strict=True):
             if g is None or not tensor.requires_grad:
                 continue

@@ -7,6 +7,7 @@ training sits in layers, losses and optimizers, which call the C++ kernels.
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -215,16 +216,19 @@ class Tensor:
             return np.empty_like(self._array)
         if self._grad_buffer is None:
             self._grad_buffer = np.empty_like(self._array)
+        elif sys.getrefcount(self._grad_buffer) > 2:  # the attribute and the argument
+            return np.empty_like(self._array)  # someone kept the last gradient: leave it alone
         return self._grad_buffer
 
     def _accumulate(self, grad: Array) -> None:
         if self.grad is not None:
             self.grad._array += grad
             return
-        buffer = self._grad_target()
-        if grad is not buffer:
-            buffer[...] = grad
-        self.grad = Tensor(buffer)
+        if grad is not self._grad_buffer:
+            target = self._grad_target()
+            target[...] = grad
+            grad = target
+        self.grad = Tensor(grad)
 
     # --- arithmetic, with broadcasting ---
 
@@ -549,7 +553,7 @@ def record(
 
     `saved` (and the output itself with `saves_output`) are the values `backward` reads.
     """
-    out = Tensor(array)
+    out = Tensor(np.asarray(array))  # NumPy makes scalars of 0-d results
     if is_grad_enabled():
         for tensor in inputs:
             if tensor.requires_grad:

@@ -122,14 +122,16 @@ class Gate {
                                   const char* noun) const;
 
     // Writing where an input is still to be read would give wrong numbers without a word.
-    template <class T, class U>
-    void disjoint(const char* name, const Values<T>& out, const U& in) const {
-        const auto [a, a_end] = extent(out.keep);
-        const auto [b, b_end] = extent(in.keep);
-        if (a < b_end && b < a_end)
-            throw std::invalid_argument(where(name) +
-                                        "expected an output apart from the inputs, got one that "
-                                        "shares memory with them");
+    template <class T, class... In>
+    void disjoint(const char* name, const Values<T>& out, const In&... in) const {
+        if ((overlap(out.keep, in.keep) || ...)) throw shared(name, "apart from the inputs");
+    }
+
+    // Element by element an output may be an input, but not a part of it.
+    template <class T, class... In>
+    void disjoint_or_same(const char* name, const Values<T>& out, const In&... in) const {
+        if (((overlap(out.keep, in.keep) && out.data != in.data) || ...))
+            throw shared(name, "the same as an input or apart from it");
     }
 
     std::string where(const char* name) const {
@@ -172,6 +174,18 @@ class Gate {
             a = py::array_t < T, py::array::c_style | py::array::forcecast > ::ensure(a);
         if (!a) throw py::error_already_set();
         return a;
+    }
+
+    std::invalid_argument shared(const char* name, const char* expected) const {
+        return std::invalid_argument(where(name) + "expected an output " + expected +
+                                     ", got one that shares memory with an input");
+    }
+
+    static bool overlap(const py::array& x, const py::array& y) {
+        if (!x || !y) return false;
+        const auto [a, a_end] = extent(x);
+        const auto [b, b_end] = extent(y);
+        return a < b_end && b < a_end;
     }
 
     // First byte and one past the last.

@@ -12,6 +12,7 @@ void relu_forward(py::handle y, py::handle x) {
         using T = decltype(zero);
         const auto input = gate.input<T>("x", x);
         const auto result = gate.output<T>("y", y, input.shape);
+        gate.disjoint_or_same("y", result, input);
         py::gil_scoped_release release;
         kernels().of<T>().relu_forward(result.data, input.data, result.size());
     });
@@ -25,6 +26,7 @@ void relu_backward(py::handle dx, py::handle dy, py::handle y) {
         const auto output = gate.input<T>("y", y);
         const auto grad = gate.input<T>("dy", dy, output.shape);
         const auto result = gate.output<T>("dx", dx, output.shape);
+        gate.disjoint_or_same("dx", result, grad, output);
         py::gil_scoped_release release;
         kernels().of<T>().relu_backward(result.data, grad.data, output.data, result.size());
     });

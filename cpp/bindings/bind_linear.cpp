@@ -22,8 +22,7 @@ void gemm(py::handle out, py::handle a, py::handle b) {
             throw gate.wrong_shape("b", "(" + std::to_string(left.cols) + ", n)",
                                    {right.rows, right.cols});
         const auto c = gate.output<T>("out", out, {left.rows, right.cols});
-        gate.disjoint("out", c, left);
-        gate.disjoint("out", c, right);
+        gate.disjoint("out", c, left, right);
         run<T>({left.rows, right.cols, left.cols, left.data, left.row, left.col, right.data,
                 right.row, right.col, c.data, right.cols});
     });
@@ -39,12 +38,12 @@ void linear_forward(py::handle y, py::handle x, py::handle w, py::handle b, bool
         if (input.shape[1] != in)
             throw gate.wrong_shape("x", "(n, " + std::to_string(in) + ")", input.shape);
         const auto result = gate.output<T>("y", y, {rows, out});
-        gate.disjoint("y", result, input);
-        gate.disjoint("y", result, weight);
+        gate.disjoint("y", result, input, weight);
         Gemm<T> g{rows, out, in, input.data, in, 1, weight.data, 1, in, result.data, out};
         Values<const T> bias;
         if (!b.is_none()) {
             bias = gate.input<T>("b", b, {out});
+            gate.disjoint("y", result, bias);
             g.bias = bias.data;
         }
         g.relu = relu;
@@ -62,12 +61,12 @@ void linear_backward_input(py::handle dx, py::handle dy, py::handle w, py::handl
         if (grad.shape[1] != out)
             throw gate.wrong_shape("dy", "(n, " + std::to_string(out) + ")", grad.shape);
         const auto result = gate.output<T>("dx", dx, {rows, in});
-        gate.disjoint("dx", result, grad);
-        gate.disjoint("dx", result, weight);
+        gate.disjoint("dx", result, grad, weight);
         Gemm<T> g{rows, in, out, grad.data, out, 1, weight.data, in, 1, result.data, in};
         Values<const T> positive;
         if (!mask.is_none()) {
             positive = gate.input<T>("mask", mask, {rows, in});
+            gate.disjoint("dx", result, positive);
             g.mask = positive.data;
         }
         run(g);
@@ -84,8 +83,7 @@ void linear_backward_weight(py::handle dw, py::handle dy, py::handle x) {
         if (grad.shape[0] != rows)
             throw gate.wrong_shape("dy", "(" + std::to_string(rows) + ", out)", grad.shape);
         const auto result = gate.output<T>("dw", dw, {out, in});
-        gate.disjoint("dw", result, grad);
-        gate.disjoint("dw", result, input);
+        gate.disjoint("dw", result, grad, input);
         run<T>({out, in, rows, grad.data, 1, out, input.data, in, 1, result.data, in});
     });
 }
@@ -97,6 +95,7 @@ void column_sum(py::handle sum, py::handle x) {
         using T = decltype(zero);
         const auto input = gate.matrix<T>("x", x);
         const auto result = gate.output<T>("sum", sum, {input.shape[1]});
+        gate.disjoint("sum", result, input);
         py::gil_scoped_release release;
         kernels().of<T>().column_sum(result.data, input.data, input.shape[0], input.shape[1]);
     });

@@ -16,8 +16,8 @@ void softmax_cross_entropy_forward(py::handle losses, py::handle probabilities, 
         const auto y = gate.labels("labels", labels, rows, classes);
         const auto p = gate.output<T>("probabilities", probabilities, z.shape);
         const auto loss = gate.output<T>("losses", losses, {rows});
-        gate.disjoint("losses", loss, z);
-        gate.disjoint("probabilities", p, z);
+        gate.disjoint("losses", loss, z, p, y);
+        gate.disjoint("probabilities", p, z, y);
         py::gil_scoped_release release;
         kernels().of<T>().softmax_cross_entropy_forward(loss.data, p.data, z.data, y.data, rows,
                                                         classes);
@@ -37,6 +37,8 @@ void softmax_cross_entropy_backward(py::handle dlogits, py::handle dlosses,
         const auto dloss = gate.input<T>("dlosses", dlosses);
         if (dloss.shape != Shape{rows} && dloss.shape != Shape{1})
             throw gate.wrong_shape("dlosses", text({rows}) + " or (1,)", dloss.shape);
+        gate.disjoint_or_same("dlogits", dz, p);
+        gate.disjoint("dlogits", dz, dloss, y);
         py::gil_scoped_release release;
         kernels().of<T>().softmax_cross_entropy_backward(
             dz.data, dloss.data, dloss.size() == 1 ? 0 : 1, p.data, y.data, rows, classes);

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "../dispatch.h"
 #include "arrays.h"
 #include "bind.h"
@@ -13,9 +15,11 @@ void sgd(py::handle w, py::handle velocity, py::handle grad, double lr, double m
         using T = decltype(zero);
         const auto g = gate.input<T>("grad", grad);
         const auto weights = gate.output<T>("w", w, g.shape);
-        Values<T> u{{}, nullptr, {}};
+        Values<T> u{py::reinterpret_steal<py::array>(py::handle()), nullptr, {}};
         if (!velocity.is_none()) u = gate.output<T>("velocity", velocity, g.shape);
-        const Sgd<T> rule{T(lr), T(momentum), T(dampening), T(weight_decay), nesterov, first};
+        gate.disjoint("w", weights, g, u);
+        gate.disjoint("velocity", u, g);
+        const Sgd<T> rule{T(lr), T(momentum), T(1 - dampening), T(weight_decay), nesterov, first};
         py::gil_scoped_release release;
         kernels().of<T>().sgd(weights.data, u.data, g.data, g.size(), rule);
     });
@@ -31,8 +35,12 @@ void adam(py::handle w, py::handle m, py::handle v, py::handle grad, double lr, 
         const auto weights = gate.output<T>("w", w, g.shape);
         const auto first = gate.output<T>("m", m, g.shape);
         const auto second = gate.output<T>("v", v, g.shape);
-        const Adam<T> rule{T(lr),           T(beta1),       T(beta2),      T(eps),
-                           T(weight_decay), T(correction1), T(correction2)};
+        gate.disjoint("w", weights, g, first, second);
+        gate.disjoint("m", first, g, second);
+        gate.disjoint("v", second, g);
+        const Adam<T> rule{T(beta1),     T(1 - beta1),        T(beta2),
+                           T(1 - beta2), T(lr / correction1), T(1 / std::sqrt(correction2)),
+                           T(eps),       T(weight_decay)};
         py::gil_scoped_release release;
         kernels().of<T>().adam(weights.data, first.data, second.data, g.data, g.size(), rule);
     });

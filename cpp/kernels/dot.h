@@ -47,7 +47,7 @@ void dot_tile(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t i) {
         for (int j = 0; j < N; ++j) {
             T s = sum_lanes<T>(sum[r][j]);
             if (g.bias) s += g.bias[j];
-            if (g.relu) s = s < T(0) ? T(0) : s;
+            if (g.relu) s = s > T(0) || s != s ? s : T(0);
             if (g.mask) s = g.mask[(i + r) * g.c_row + j] > T(0) ? s : T(0);
             g.c[(i + r) * g.c_row + j * g.c_col] = s;
         }

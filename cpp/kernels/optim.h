@@ -18,7 +18,7 @@ constexpr int64_t kUpdateGrain = 1024;
 template <class T>
 void sgd(T* w, T* velocity, const T* grad, int64_t n, const Sgd<T>& rule) {
     const Vec<T> lr = broadcast(rule.lr), momentum = broadcast(rule.momentum),
-                 share = broadcast(T(1) - rule.dampening), decay = broadcast(rule.weight_decay);
+                 share = broadcast(rule.share), decay = broadcast(rule.weight_decay);
     const bool first = rule.first, nesterov = rule.nesterov;
     parallel_for(n, kUpdateGrain, 2, [&](int64_t begin, int64_t end) {
         for_vectors<T>(begin, end, [&](int64_t i, int64_t left) {
@@ -35,14 +35,13 @@ void sgd(T* w, T* velocity, const T* grad, int64_t n, const Sgd<T>& rule) {
 }
 
 // m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
-// w -= lr / correction1 * m / (sqrt(v / correction2) + eps).
+// w -= rate * m / (sqrt(v) * scale + eps).
 template <class T>
 void adam(T* w, T* m, T* v, const T* grad, int64_t n, const Adam<T>& rule) {
-    const Vec<T> beta1 = broadcast(rule.beta1), share1 = broadcast(T(1) - rule.beta1),
-                 beta2 = broadcast(rule.beta2), share2 = broadcast(T(1) - rule.beta2),
+    const Vec<T> beta1 = broadcast(rule.beta1), share1 = broadcast(rule.share1),
+                 beta2 = broadcast(rule.beta2), share2 = broadcast(rule.share2),
                  decay = broadcast(rule.weight_decay), eps = broadcast(rule.eps),
-                 rate = broadcast(rule.lr / rule.correction1),
-                 scale = broadcast(T(1) / std::sqrt(rule.correction2));
+                 rate = broadcast(rule.rate), scale = broadcast(rule.scale);
     parallel_for(n, kUpdateGrain, 4, [&](int64_t begin, int64_t end) {
         for_vectors<T>(begin, end, [&](int64_t i, int64_t left) {
             const Vec<T> weights = load_n(w + i, left);

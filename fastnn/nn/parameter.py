@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,24 +71,34 @@ class FlatBlock:
         ends = np.cumsum([p.numel() for p in parameters]).tolist()
         self.slices = [slice(end - p.numel(), end) for p, end in zip(parameters, ends, strict=True)]
         self.values = _aligned(ends[-1], dtypes.pop())
-        self.grads = _aligned(ends[-1], self.values.dtype)
         self._views = []
         for p, place in zip(parameters, self.slices, strict=True):
             view = self.values[place].reshape(p.shape)
             view[...] = p._array
-            p._array, p._grad_buffer = view, self.grads[place].reshape(p.shape)
-            self._adopt_grad(p)
+            p._array = view
             self._views.append(view)
+        self._allocate_grads()
 
     def is_current(self) -> bool:
         """Whether the parameters still live here; `double()` or a later block moves them."""
         return all(p._array is v for p, v in zip(self.parameters, self._views, strict=True))
 
     def gather_grads(self) -> None:
-        """Bring in gradients that were put elsewhere (`p.grad = ...`)."""
-        for p in self.parameters:
-            if p.grad is not None and p.grad._array is not p._grad_buffer:
+        """Bring in gradients that are elsewhere: `p.grad = ...`, or an earlier one is still held."""
+        away = [
+            p for p in self.parameters if p.grad is not None and p.grad._array is not p._grad_buffer
+        ]
+        if any(sys.getrefcount(p._grad_buffer) > 2 for p in away):
+            self._allocate_grads()  # who holds the earlier gradients keeps their memory
+        else:
+            for p in away:
                 self._adopt_grad(p)
+
+    def _allocate_grads(self) -> None:
+        self.grads = _aligned(self.values.size, self.values.dtype)
+        for p, place in zip(self.parameters, self.slices, strict=True):
+            p._grad_buffer = self.grads[place].reshape(p.shape)
+            self._adopt_grad(p)
 
     @staticmethod
     def _adopt_grad(p: Tensor) -> None:

@@ -1,0 +1,57 @@
+"""What all tests share: ISAs and teams to run on, and a clean state after each test."""
+
+# ruff: noqa: E402 (the environment and the path come first)
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# A team may be larger than the machine; libgomp reads these when fastnn loads it.
+os.environ.update(OMP_NUM_THREADS="8", OMP_WAIT_POLICY="passive", OMP_DYNAMIC="false")
+for name in ("FASTNN_ISA", "FASTNN_NUM_THREADS"):
+    os.environ.pop(name, None)
+
+sys.path.insert(0, str(Path(__file__).parent))  # cases.py and support.py
+
+import pytest
+import support
+
+import fastnn
+from fastnn import _core
+
+collect_ignore = []
+if importlib.util.find_spec("torch") is None:
+    collect_ignore.append("test_torch_parity.py")
+if support.kernel_compiler() is None:  # an installed package without its sources
+    collect_ignore.append("test_symbols.py")
+
+_ALL_THREADS = _core.get_num_threads()
+
+
+@pytest.fixture(autouse=True)
+def clean_state() -> Iterator[None]:
+    """Seed before each test; ISA, threads and serial limit afterwards as they were."""
+    before = fastnn.isa()
+    fastnn.manual_seed(0)
+    serial = _core.set_serial_work(0)
+    _core.set_serial_work(serial)
+    yield
+    fastnn.set_isa(before)
+    fastnn.set_num_threads(_ALL_THREADS)
+    _core.set_serial_work(serial)
+    assert fastnn.is_grad_enabled()
+
+
+@pytest.fixture(params=fastnn.available_isas())
+def isa(request: pytest.FixtureRequest) -> str:
+    """Run the test once under each instruction set of this CPU."""
+    fastnn.set_isa(request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def threads() -> Callable[[int], None]:
+    """Return a function that makes every kernel, however small, run on that many threads."""
+    return support.force_threads
