@@ -349,7 +349,8 @@ BAD: list[tuple[str, Call, type[Exception], str]] = [
      ValueError, "column_sum: sum: .*apart"),
     ("overlap-relu", lambda s: overlap(_core.relu_forward),
      ValueError, "relu_forward: y: .*the same as an input or apart"),
-    ("overlap-relu-backward", lambda s: overlap(lambda dx, y: _core.relu_backward(dx, f32(2, 2), y)),
+    ("overlap-relu-backward",
+     lambda s: overlap(lambda dx, y: _core.relu_backward(dx, f32(2, 2), y)),
      ValueError, "relu_backward: dx: .*the same as an input or apart"),
     ("overlap-cross-entropy-backward",
      lambda s: overlap(

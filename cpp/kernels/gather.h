@@ -12,7 +12,7 @@ namespace {
 template <class T>
 void gather_rows(T* rows, const uint8_t* source, const int64_t* index, T divisor, int64_t count,
                  int64_t cols) {
-    parallel_for(count, 1, cols, [&](int64_t begin, int64_t end) {
+    parallel_for(count, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const uint8_t* from = source + index[i] * cols;
             T* to = rows + i * cols;

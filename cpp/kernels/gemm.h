@@ -1,9 +1,10 @@
 // C (m, n) = A (m, k) B (k, n), with bias, ReLU or a ReLU mask in the store of the tile.
 //
 // A register tile of MR rows x NV vectors of C is accumulated over k: one broadcast of A and NV
-// fused multiply-adds a row. B is packed into panels [k][NV vectors]; rows of A are read in place
-// where that is cheap. Each element of C is one chain of multiply-adds in the order of k,
-// whatever the tile, the blocking or the number of threads, so none of them changes its bits.
+// fused multiply-adds a row. B is packed into panels [k][NV vectors] and A into tiles [k][rows];
+// where too little of C would use a packed operand again, it is read in place. Each element of C is
+// one chain of multiply-adds in the order of k, whatever the tile, the blocking or the number of
+// threads, so none of them changes its bits.
 #pragma once
 
 #include "../kernels.h"
@@ -132,27 +133,36 @@ struct RowTiles {
     int64_t begin(int64_t t) const { return rows * t / tiles; }
 };
 
-// Panels [k][NV * W] of columns j0..j1 of rows k0..k1 of B, zero beyond column g.n.
+// Panels [k][NV * W] of columns j0..j1 of rows k0..k1 of B, zero beyond column g.n. B is read as it
+// lies in memory, one stretch of a row after another, and ahead where it comes in blocks: weights
+// come from the L3 cache, whose latency would otherwise show.
 template <class T>
 void pack_b(T* to, const Gemm<T>& g, int64_t j0, int64_t j1, int64_t k0, int64_t k1) {
-    constexpr int W = Simd<T>::width;
-    for (int64_t j = j0; j < j1; j += kPanelVectors * W) {
-        const int64_t width = j1 - j > W ? kPanelVectors * W : W;
-        for (int64_t v = 0; v < width; v += W) {
-            const int64_t cols = g.n - j - v;
-            const T* from = g.b + k0 * g.b_row + (j + v) * g.b_col;
-            if (g.b_col == 1) {
-                for (int64_t p = 0; p < k1 - k0; ++p)
-                    store(to + p * width + v,
-                          cols > 0 ? load_n(from + p * g.b_row, cols) : Vec<T>{});
-            } else {
-                for (int64_t p = 0; p < k1 - k0; p += W)
-                    transpose(to + p * width + v, width, W, from + p * g.b_row, g.b_col, g.b_row,
-                              cols, k1 - k0 - p);
-            }
-        }
-        to += (k1 - k0) * width;
+    constexpr int W = Simd<T>::width, panel = kPanelVectors * W;
+    const int64_t depth = k1 - k0;
+    const T* const from = g.b + k0 * g.b_row;
+    const auto pack = [&](int64_t j, auto&& body) {  // body(place, its stride, columns left)
+        const int64_t first = (j - j0) / panel * panel;
+        const int64_t width = j1 - j0 - first > W ? panel : W;
+        body(to + first * depth + (j - j0 - first), width, g.n - j);
+    };
+    if (g.b_col == 1) {
+        for (int64_t p = 0; p < depth; ++p)
+            for (int64_t j = j0; j < j1; j += W)
+                pack(j, [&](T* place, int64_t stride, int64_t cols) {
+                    store(place + p * stride,
+                          cols > 0 ? load_n(from + p * g.b_row + j, cols) : Vec<T>{});
+                });
+        return;
     }
+    for (int64_t j = j0; j < j1; j += W)
+        pack(j, [&](T* place, int64_t stride, int64_t cols) {
+            for (int64_t p = 0; p < depth; p += W) {
+                const T* const block = from + j * g.b_col + p * g.b_row;
+                for (int i = W; i < 2 * W; ++i) __builtin_prefetch(block + i * g.b_col);
+                transpose(place + p * stride, stride, W, block, g.b_col, g.b_row, cols, depth - p);
+            }
+        });
 }
 
 // A tile [k][rows] of A. Where rows < W whole vectors are stored all the same (a partial store

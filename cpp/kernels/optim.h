@@ -20,7 +20,7 @@ void sgd(T* w, T* velocity, const T* grad, int64_t n, const Sgd<T>& rule) {
     const Vec<T> lr = broadcast(rule.lr), momentum = broadcast(rule.momentum),
                  share = broadcast(rule.share), decay = broadcast(rule.weight_decay);
     const bool first = rule.first, nesterov = rule.nesterov;
-    parallel_for(n, kUpdateGrain, 2, [&](int64_t begin, int64_t end) {
+    parallel_for(n, kUpdateGrain, kElementCost, [&](int64_t begin, int64_t end) {
         for_vectors<T>(begin, end, [&](int64_t i, int64_t left) {
             const Vec<T> weights = load_n(w + i, left);
             Vec<T> d = load_n(grad + i, left) + decay * weights;
@@ -42,7 +42,7 @@ void adam(T* w, T* m, T* v, const T* grad, int64_t n, const Adam<T>& rule) {
                  beta2 = broadcast(rule.beta2), share2 = broadcast(rule.share2),
                  decay = broadcast(rule.weight_decay), eps = broadcast(rule.eps),
                  rate = broadcast(rule.rate), scale = broadcast(rule.scale);
-    parallel_for(n, kUpdateGrain, 4, [&](int64_t begin, int64_t end) {
+    parallel_for(n, kUpdateGrain, kElementCost, [&](int64_t begin, int64_t end) {
         for_vectors<T>(begin, end, [&](int64_t i, int64_t left) {
             const Vec<T> weights = load_n(w + i, left);
             const Vec<T> g = load_n(grad + i, left) + decay * weights;

@@ -84,7 +84,7 @@ class FlatBlock:
         return all(p._array is v for p, v in zip(self.parameters, self._views, strict=True))
 
     def gather_grads(self) -> None:
-        """Bring in gradients that are elsewhere: `p.grad = ...`, or an earlier one is still held."""
+        """Bring in gradients that are elsewhere: set by hand, or while an earlier one is held."""
         away = [
             p for p in self.parameters if p.grad is not None and p.grad._array is not p._grad_buffer
         ]
