@@ -1,7 +1,8 @@
-// Products with at most four columns, whose vectors run along k.
+// Products with at most four columns: vectors along the columns would be nearly empty.
 //
-// Each element is `width` interleaved chains of multiply-adds, added in a fixed order at the end:
-// its bits depend on k alone, not on the other rows.
+// From two vectors of k on, vectors run along k: each element is `width` interleaved chains of
+// multiply-adds, added in a fixed order at the end. Below, it is one chain, as in gemm.h. Which of
+// the two depends on the shape of B alone, so the bits of a row do not depend on the other rows.
 #pragma once
 
 #include "../kernels.h"
@@ -25,6 +26,15 @@ inline T sum_lanes(Vec<T> v) {
     return lane[0];
 }
 
+// One finished element, with bias, ReLU and mask.
+template <class T>
+inline void store_element(const Gemm<T>& g, T s, int64_t i, int64_t j) {
+    if (g.bias) s += g.bias[j];
+    if (g.relu) s = s > T(0) || s != s ? s : T(0);
+    if (g.mask) s = g.mask[i * g.c_row + j] > T(0) ? s : T(0);
+    g.c[i * g.c_row + j * g.c_col] = s;
+}
+
 // Rows i.. of A (k contiguous) against all columns of B, given as N rows of k.
 template <class T, int MR, int N>
 void dot_tile(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t i) {
@@ -45,11 +55,7 @@ void dot_tile(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t i) {
     if (whole < g.k) step(whole, g.k - whole);
     for (int r = 0; r < MR; ++r) {
         for (int j = 0; j < N; ++j) {
-            T s = sum_lanes<T>(sum[r][j]);
-            if (g.bias) s += g.bias[j];
-            if (g.relu) s = s > T(0) || s != s ? s : T(0);
-            if (g.mask) s = g.mask[(i + r) * g.c_row + j] > T(0) ? s : T(0);
-            g.c[(i + r) * g.c_row + j * g.c_col] = s;
+            store_element(g, sum_lanes<T>(sum[r][j]), i + r, j);
         }
     }
 }
@@ -61,12 +67,28 @@ void dot_rows(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t begin, int
     for (; i < end; ++i) dot_tile<T, 1, N>(g, b, b_stride, i);
 }
 
+// k too short for vectors: packing and adding lanes would cost more than the product.
+template <class T>
+void short_products(const Gemm<T>& g) {
+    parallel_for(g.m, kDotRows, g.n * (g.k + kElementCost), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            for (int64_t j = 0; j < g.n; ++j) {
+                T s = 0;
+                for (int64_t p = 0; p < g.k; ++p)
+                    s += g.a[i * g.a_row + p] * g.b[p * g.b_row + j * g.b_col];
+                store_element(g, s, i, j);
+            }
+        }
+    });
+}
+
 template <class T>
 void dot_products(const Gemm<T>& g) {
+    if (g.k < 2 * Simd<T>::width) return short_products(g);
     using Fn = void (*)(const Gemm<T>&, const T*, int64_t, int64_t, int64_t);
     static constexpr Fn by_columns[kDotColumns] = {&dot_rows<T, 1>, &dot_rows<T, 2>,
                                                    &dot_rows<T, 3>, &dot_rows<T, 4>};
-    const bool in_place = g.b_row == 1 || (g.n == 1 && g.b_row == 1);
+    const bool in_place = g.b_row == 1;
     parallel_for(g.m, kDotRows, g.n * g.k, [&](int64_t begin, int64_t end) {
         const T* b = g.b;
         int64_t stride = g.b_col;

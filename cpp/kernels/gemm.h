@@ -240,19 +240,25 @@ void gemm_block(const Gemm<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
     }
 }
 
-// A few rows against a row-major B: nothing is packed but the last, incomplete vector of columns.
+// Columns [j0, j1) of a few rows against a row-major B: nothing is packed. An incomplete vector at
+// the end is computed as the last whole one, some of it a second time, where that is the thread's
+// own; only columns fewer than a vector are packed.
 template <class T>
 void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1) {
     constexpr int W = Simd<T>::width;
+    const int64_t end = smaller(g.n, j1);
     const auto run = [&](TileFn<T> fn, int64_t j, const T* b, int64_t b_k, int64_t cols) {
         fn(g, Tile<T>{g.a, b, g.a_row, g.a_col, b_k, g.k, 0, j, cols, true, true});
     };
     int64_t j = j0;
-    for (; j + kWideVectors * W <= j1 && j + kWideVectors * W <= g.n; j += kWideVectors * W)
-        run(tile_fn<T, kWideVectors, false>(g.m), j, g.b + j, g.b_row, kWideVectors * W);
-    for (; j + W <= j1 && j + W <= g.n; j += W)
-        run(tile_fn<T, 1, false>(g.m), j, g.b + j, g.b_row, W);
-    if (j >= j1 || j >= g.n) return;
+    const auto run_while_whole = [&](TileFn<T> fn, int64_t width) {
+        for (; j + width <= end; j += width) run(fn, j, g.b + j, g.b_row, width);
+    };
+    run_while_whole(tile_fn<T, kWideVectors, false>(g.m), kWideVectors * W);
+    run_while_whole(tile_fn<T, 2, false>(g.m), 2 * W);
+    run_while_whole(tile_fn<T, 1, false>(g.m), W);
+    if (j == end) return;
+    if (end - W >= j0) return run(tile_fn<T, 1, false>(g.m), end - W, g.b + end - W, g.b_row, W);
     T* const packed = static_cast<T*>(workspace(size_t(g.k * W) * sizeof(T)));
     pack_b(packed, g, j, j + W, 0, g.k);
     run(tile_fn<T, 1, false>(g.m), j, packed, W, g.n - j);
