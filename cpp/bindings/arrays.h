@@ -48,6 +48,12 @@ struct Strided {
     int64_t rows, cols, row, col;
 };
 
+constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+
+// What an array is copied to where it is not that already. NumPy aligns only if asked to.
+template <class T>
+using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast | kAligned>;
+
 class Gate {
   public:
     explicit Gate(const char* function) : function_(function) {}
@@ -64,7 +70,7 @@ class Gate {
     template <class T>
     Values<const T> input(const char* name, py::handle x) const {
         py::array a = native<T>(name, x);
-        if (!(a.flags() & py::array::c_style)) a = py::array_t<T, py::array::c_style>::ensure(a);
+        if (!(a.flags() & py::array::c_style)) a = Contiguous<T>::ensure(a);
         if (!a) throw py::error_already_set();
         return {a, static_cast<const T*>(a.data()), shape_of(a)};
     }
@@ -88,7 +94,7 @@ class Gate {
         py::array a = native<T>(name, x);
         if (a.ndim() != 2) throw wrong_shape(name, "(rows, columns)", shape_of(a));
         const auto whole = [&](int axis) { return a.strides(axis) % int64_t(sizeof(T)) == 0; };
-        if (!whole(0) || !whole(1)) a = py::array_t<T, py::array::c_style>::ensure(a);
+        if (!whole(0) || !whole(1)) a = Contiguous<T>::ensure(a);
         if (!a) throw py::error_already_set();
         const int64_t item = sizeof(T);
         // A stride along an axis of one element means nothing; 1 is the one kernels know best.
@@ -151,8 +157,6 @@ class Gate {
     }
 
   private:
-    static constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-
     template <class T>
     static std::string type_name() {
         return py::str(py::dtype::of<T>()).template cast<std::string>();
@@ -171,7 +175,7 @@ class Gate {
         py::array a = array(name, x);
         if (a.dtype().num() != py::dtype::of<T>().num()) throw wrong_type(name, type_name<T>(), a);
         if (!py::isinstance<py::array_t<T>>(a) || !(a.flags() & kAligned))
-            a = py::array_t < T, py::array::c_style | py::array::forcecast > ::ensure(a);
+            a = Contiguous<T>::ensure(a);
         if (!a) throw py::error_already_set();
         return a;
     }
@@ -210,7 +214,7 @@ inline Values<const int64_t> Gate::indices(const char* name, py::handle x, const
         throw wrong_type(name, std::string("an integer ") + noun + " for each row", a);
     if (shape_of(a) != shape) throw wrong_shape(name, text(shape), shape_of(a));
     // uint64 beyond int64 wraps to a negative number, which the range below refuses
-    auto v = py::array_t < int64_t, py::array::c_style | py::array::forcecast > ::ensure(a);
+    auto v = Contiguous<int64_t>::ensure(a);
     if (!v) throw py::error_already_set();
     const int64_t* values = v.data();
     for (int64_t i = 0; i < v.size(); ++i) {
