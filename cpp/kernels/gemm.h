@@ -240,28 +240,38 @@ void gemm_block(const Gemm<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
     }
 }
 
-// Columns [j0, j1) of a few rows against a row-major B: nothing is packed. An incomplete vector at
-// the end is computed as the last whole one, some of it a second time, where that is the thread's
-// own; only columns fewer than a vector are packed.
+// Columns [j0, j1) of a few rows against a row-major B: nothing is packed. B streams by, 32 rows at
+// a time and along them: whole columns would touch a page each step. An incomplete vector at the
+// end is computed as the last whole one, some of it a second time, where that is the thread's own;
+// only columns fewer than a vector are packed.
+constexpr int64_t kStreamRows = 32;
+
 template <class T>
 void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1) {
     constexpr int W = Simd<T>::width;
-    const int64_t end = smaller(g.n, j1);
-    const auto run = [&](TileFn<T> fn, int64_t j, const T* b, int64_t b_k, int64_t cols) {
-        fn(g, Tile<T>{g.a, b, g.a_row, g.a_col, b_k, g.k, 0, j, cols, true, true});
+    const int64_t end = smaller(g.n, j1), whole = j0 + (end - j0) / W * W;
+    const auto run = [&](TileFn<T> fn, int64_t k, int64_t depth, int64_t j, const T* b, int64_t b_k,
+                         int64_t cols) {
+        fn(g, Tile<T>{g.a + k * g.a_col, b, g.a_row, g.a_col, b_k, depth, 0, j, cols, k == 0,
+                      k + depth == g.k});
     };
-    int64_t j = j0;
-    const auto run_while_whole = [&](TileFn<T> fn, int64_t width) {
-        for (; j + width <= end; j += width) run(fn, j, g.b + j, g.b_row, width);
-    };
-    run_while_whole(tile_fn<T, kWideVectors, false>(g.m), kWideVectors * W);
-    run_while_whole(tile_fn<T, 2, false>(g.m), 2 * W);
-    run_while_whole(tile_fn<T, 1, false>(g.m), W);
-    if (j == end) return;
-    if (end - W >= j0) return run(tile_fn<T, 1, false>(g.m), end - W, g.b + end - W, g.b_row, W);
+    for (int64_t k = 0; k < g.k && whole > j0; k += kStreamRows) {
+        const int64_t depth = smaller(kStreamRows, g.k - k);
+        int64_t j = j0;
+        const auto run_while_whole = [&](TileFn<T> fn, int64_t width) {
+            for (; j + width <= whole; j += width)
+                run(fn, k, depth, j, g.b + k * g.b_row + j, g.b_row, width);
+        };
+        run_while_whole(tile_fn<T, kWideVectors, false>(g.m), kWideVectors * W);
+        run_while_whole(tile_fn<T, 2, false>(g.m), 2 * W);
+        run_while_whole(tile_fn<T, 1, false>(g.m), W);
+    }
+    if (whole == end) return;
+    const TileFn<T> last = tile_fn<T, 1, false>(g.m);
+    if (end - W >= j0) return run(last, 0, g.k, end - W, g.b + end - W, g.b_row, W);
     T* const packed = static_cast<T*>(workspace(size_t(g.k * W) * sizeof(T)));
-    pack_b(packed, g, j, j + W, 0, g.k);
-    run(tile_fn<T, 1, false>(g.m), j, packed, W, g.n - j);
+    pack_b(packed, g, whole, whole + W, 0, g.k);
+    run(last, 0, g.k, whole, packed, W, end - whole);
 }
 
 // How a team shares C: parts of rows x parts of columns, chosen for the least work of the
@@ -294,8 +304,9 @@ void gemm(const Gemm<T>& given) {
     Gemm<T> g = given;
     if (g.m == 0 || g.n == 0) return;
     const bool plain = !g.bias && !g.relu && !g.mask;
-    if (plain && g.n < W && g.m > g.n && g.a_row == 1) {
-        // dW of a layer with few inputs: C^T = B^T A^T has its long side along the vectors
+    const bool few_columns = g.a_row == 1 ? g.n < W : g.n <= kDotColumns && g.k < 2 * W;
+    if (plain && few_columns && g.m > g.n) {
+        // such as dW of a layer with few inputs: C^T = B^T A^T has its long side along the vectors
         g = {g.n, g.m, g.k, g.b, g.b_col, g.b_row, g.a, g.a_col, g.a_row, g.c, g.c_col, g.c_row};
     } else if (g.n <= kDotColumns && g.a_col == 1) {
         return dot_products(g);

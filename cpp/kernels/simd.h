@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #if defined(__AVX512F__)
 #define FASTNN_VECTOR_BYTES 64
 #elif defined(__AVX2__)
@@ -68,23 +72,78 @@ inline Vec<T> relu_mask(Vec<T> dy, Vec<T> y) {
     return y > Vec<T>{} ? dy : Vec<T>{};
 }
 
-// Calls body(i, n) for consecutive runs of at most `width` elements; n < width only at the end.
-// load_n and store_n make the tail run through the same instructions as the rest, so an
-// element's bits do not depend on where in an array it lies.
+// The first n < width elements at p; the others are zero, and not read. A copy of n bytes known
+// only at run time would be a call: 5 ns, where the mask costs nothing.
 template <class T>
-inline Vec<T> load_n(const T* p, int64_t n) {
-    if (n >= Simd<T>::width) return load(p);
+inline Vec<T> load_part(const T* p, int64_t n) {
     Vec<T> v{};
     std::memcpy(&v, p, size_t(n) * sizeof(T));
     return v;
 }
 
 template <class T>
-inline void store_n(T* p, Vec<T> v, int64_t n) {
-    if (n >= Simd<T>::width) return store(p, v);
+inline void store_part(T* p, Vec<T> v, int64_t n) {
     std::memcpy(p, &v, size_t(n) * sizeof(T));
 }
 
+#if defined(__AVX512F__)
+inline unsigned first_lanes(int64_t n) { return (1u << n) - 1; }
+
+template <>
+inline Vec<float> load_part(const float* p, int64_t n) {
+    return _mm512_maskz_loadu_ps(__mmask16(first_lanes(n)), p);
+}
+template <>
+inline Vec<double> load_part(const double* p, int64_t n) {
+    return _mm512_maskz_loadu_pd(__mmask8(first_lanes(n)), p);
+}
+template <>
+inline void store_part(float* p, Vec<float> v, int64_t n) {
+    _mm512_mask_storeu_ps(p, __mmask16(first_lanes(n)), v);
+}
+template <>
+inline void store_part(double* p, Vec<double> v, int64_t n) {
+    _mm512_mask_storeu_pd(p, __mmask8(first_lanes(n)), v);
+}
+#elif defined(__AVX2__)
+inline __m256i first_floats(int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline __m256i first_doubles(int64_t n) {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+
+template <>
+inline Vec<float> load_part(const float* p, int64_t n) {
+    return _mm256_maskload_ps(p, first_floats(n));
+}
+template <>
+inline Vec<double> load_part(const double* p, int64_t n) {
+    return _mm256_maskload_pd(p, first_doubles(n));
+}
+template <>
+inline void store_part(float* p, Vec<float> v, int64_t n) {
+    _mm256_maskstore_ps(p, first_floats(n), v);
+}
+template <>
+inline void store_part(double* p, Vec<double> v, int64_t n) {
+    _mm256_maskstore_pd(p, first_doubles(n), v);
+}
+#endif
+
+// At most `width` of n elements. load_n and store_n make the tail of an array run through the same
+// instructions as the rest, so an element's bits do not depend on where in it they lie.
+template <class T>
+inline Vec<T> load_n(const T* p, int64_t n) {
+    return n >= Simd<T>::width ? load(p) : load_part(p, n);
+}
+
+template <class T>
+inline void store_n(T* p, Vec<T> v, int64_t n) {
+    n >= Simd<T>::width ? store(p, v) : store_part(p, v, n);
+}
+
+// Calls body(i, n) for i = begin, begin + width, ...; n elements are left from i on.
 template <class T, class Body>
 inline void for_vectors(int64_t begin, int64_t end, Body body) {
     for (int64_t i = begin; i < end; i += Simd<T>::width) body(i, end - i);
