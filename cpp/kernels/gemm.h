@@ -48,7 +48,7 @@ inline Vec<T> epilogue(const Gemm<T>& g, Vec<T> v, int64_t i, int64_t j, int64_t
     return v;
 }
 
-// Columns of C are contiguous in all layers; only the swapped product of narrow_output is not.
+// Columns of C are contiguous in all layers; only those of a swapped product (see gemm) are not.
 template <class T>
 inline Vec<T> load_c(const Gemm<T>& g, int64_t i, int64_t j, int64_t cols) {
     const T* c = g.c + i * g.c_row + j * g.c_col;
