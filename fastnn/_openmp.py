@@ -1,6 +1,6 @@
 """Loads the C++ core with OpenMP told how long an idle thread may spin.
 
-libgomp's threads spin some 15 ms before they sleep. Where another process shares the cores, a
+libgomp's threads spin for milliseconds before they sleep. Where another process shares the cores, a
 thread that spins keeps the one it waits for from running: a training step of 3 ms then took 65,
 and takes 7 with this. 20000 turns, some 0.3 ms, bridge the gaps between kernels and no more. The
 variable is set only while libgomp loads and reads it; a choice of the user's own stands.
