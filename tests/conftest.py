@@ -23,7 +23,7 @@ from fastnn import _core
 
 collect_ignore = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore.append("test_torch_parity.py")
+    collect_ignore += ["torch_parity", "torch_support.py"]
 if support.kernel_compiler() is None:  # an installed package without its sources
     collect_ignore.append("test_symbols.py")
 

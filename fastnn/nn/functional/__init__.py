@@ -1,0 +1,7 @@
+"""Layers and losses as functions, with PyTorch's names (`torch.nn.functional`)."""
+
+from fastnn.nn.functional.activations import *
+from fastnn.nn.functional.linear import *
+from fastnn.nn.functional.losses import *
+
+__all__ = ["cross_entropy", "linear", "relu"]
