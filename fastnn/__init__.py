@@ -7,13 +7,28 @@
 (5, 3)
 """
 
+from builtins import tuple as Size  # what `Tensor.shape` is
+from math import e, inf, nan, pi
+
 from fastnn import _openmp  # isort: skip (before anything loads the core)
-from fastnn import data, nn, optim, vision
+from numpy import finfo, iinfo
+
+from fastnn import autograd, backends, creation, cuda, data, functions, nn, optim, utils, vision
 from fastnn._core import available_isas, isa, set_isa
-from fastnn.autograd import enable_grad, is_grad_enabled, no_grad
+from fastnn.autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from fastnn.creation import *
+from fastnn.devices import Device as device
 from fastnn.errors import *
+from fastnn.functions import *
+from fastnn.missing import absent as _absent
 from fastnn.nn.functional import relu
+from fastnn.printing import set_printoptions
 from fastnn.random import Generator, initial_seed, manual_seed
 from fastnn.serialization import load, save
 from fastnn.tensor import Tensor
@@ -22,11 +37,18 @@ from fastnn.trainer import History, Trainer
 
 __version__ = "0.1.0"
 
+
+def __getattr__(name: str) -> object:
+    raise AttributeError(_absent("fastnn", name, __all__))
+
+
 __all__ = [
-    "FileFormatError", "Generator", "History", "NonFiniteError", "Tensor", "Trainer", "allclose",
-    "arange", "argmax", "available_isas", "bool", "cat", "data", "enable_grad", "equal", "exp",
-    "float32", "float64", "from_numpy", "get_num_threads", "initial_seed", "int64",
-    "is_grad_enabled", "isa", "linspace", "load", "log", "manual_seed", "max", "mean", "nn",
-    "no_grad", "ones", "optim", "rand", "randn", "relu", "save", "set_isa", "set_num_threads",
-    "stack", "sum", "tensor", "uint8", "vision", "zeros",
+    "FileFormatError", "Generator", "History", "NonFiniteError", "Size", "Tensor", "Trainer",
+    "autograd", "available_isas", "backends", "cuda", "data", "device", "e", "enable_grad",
+    "finfo", "get_num_threads", "iinfo", "inf", "inference_mode", "initial_seed",
+    "is_grad_enabled", "isa", "load", "manual_seed", "nan", "nn", "no_grad", "optim", "pi", "relu",
+    "save", "set_grad_enabled", "set_isa", "set_num_threads", "set_printoptions", "utils",
+    "vision",
 ]  # fmt: skip
+__all__ += creation.__all__
+__all__ += functions.__all__

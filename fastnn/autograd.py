@@ -6,7 +6,7 @@ import functools
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from fastnn.tensor import Tensor
 
-__all__ = ["Node", "enable_grad", "is_grad_enabled", "no_grad", "run_backward"]
+__all__ = ["Node", "backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled",
+           "no_grad", "run_backward", "set_grad_enabled"]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 BackwardFn = Callable[[Array], Sequence[Array | None]]
@@ -68,36 +69,157 @@ class Node:
                 )
         return self.backward(grad)
 
+    def watch(self, see: Callable[[Array], None]) -> None:
+        """Let `see` have the gradient of the output too, when the walk comes by."""
+        backward = self.backward
+
+        def seen(grad: Array) -> Sequence[Array | None]:
+            see(grad)
+            assert backward is not None
+            return backward(grad)
+
+        if backward is not None:
+            self.backward = seen
+
     def free(self) -> None:
         """Drop what the backward kept alive."""
         self.backward = None
         self.saved = ()
 
 
-def run_backward(output: Tensor, grad: Array, retain_graph: bool) -> None:
-    """Add the gradient of `output` to the `grad` of every leaf it was computed from."""
-    if output._node is None:
-        output._accumulate(grad)
-        return
-    pending: dict[Node, Array] = {output._node: grad}
-    heap = [(-output._node.order, output._node)]
-    while heap:  # newest first: all uses of a value come before the operation that made it
-        _, node = heapq.heappop(heap)
-        grads = node.run(np.asarray(pending.pop(node)))  # NumPy makes scalars of 0-d sums
-        for tensor, g in zip(node.inputs, grads, strict=True):
-            if g is None or not tensor.requires_grad:
-                continue
-            g = np.asarray(g, tensor.dtype)  # mixed types; scalars that NumPy makes of 0-d results
-            maker = tensor._node
-            if maker is None:
-                tensor._accumulate(g)
-            elif maker in pending:
-                pending[maker] = pending[maker] + g  # not in place: g may serve two inputs
-            else:
-                pending[maker] = g
-                heapq.heappush(heap, (-maker.order, maker))
-        if not retain_graph:
-            node.free()
+def run_backward(
+    roots: Sequence[tuple[Tensor, Array]],
+    retain_graph: bool,
+    deliver: Callable[[Tensor, Array], None] | None = None,
+) -> None:
+    """Walk from some outputs, with their gradients, to the leaves they were computed from.
+
+    `deliver` gets each leaf and a gradient of it; by default it is added to the leaf's `grad`.
+    """
+    pending: dict[Node, Array] = {}
+    heap: list[tuple[int, Node]] = []
+    arriving: Iterable[tuple[Tensor, Array | None]] = roots
+    with np.errstate(all="ignore"):  # infinities and NaNs are results, as in the forward
+        while True:
+            for tensor, g in arriving:
+                if g is None or not tensor.requires_grad:
+                    continue
+                g = np.asarray(g, tensor.dtype)  # mixed types; scalars NumPy makes of 0-d results
+                maker = tensor._node
+                if maker is None:
+                    if deliver is None:
+                        tensor._accumulate(g)
+                    else:
+                        deliver(tensor, g)
+                elif maker in pending:
+                    pending[maker] = pending[maker] + g  # not in place: g may serve two inputs
+                else:
+                    pending[maker] = g
+                    heapq.heappush(heap, (-maker.order, maker))
+            if not heap:
+                return
+            _, node = heapq.heappop(heap)  # newest first: all uses of a value before its maker
+            grads = node.run(np.asarray(pending.pop(node)))  # NumPy makes scalars of 0-d sums
+            arriving = zip(node.inputs, grads, strict=True)
+            if not retain_graph:
+                node.free()
+
+
+def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None) -> None:
+    """Add the gradients of one or several outputs to the leaves (`torch.autograd.backward`).
+
+    Args:
+        tensors: A tensor or several.
+        grad_tensors: The gradient of each, `None` for a single value.
+        retain_graph: Keep what the tape saved, to walk it again.
+
+    Raises:
+        RuntimeError: as `Tensor.backward`.
+        ValueError: as `Tensor.backward`.
+
+    >>> import fastnn
+    >>> x = fastnn.tensor(3.0, requires_grad=True)
+    >>> fastnn.autograd.backward([x * 2, x * x])
+    >>> x.grad
+    tensor(8.)
+    """
+    run_backward(_roots(tensors, grad_tensors), bool(retain_graph))
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of outputs with respect to inputs, added to no `grad` (`torch.autograd.grad`).
+
+    Args:
+        outputs: A tensor or several.
+        inputs: A tensor or several: leaves or intermediate results.
+        grad_outputs: The gradient of each output, `None` for a single value.
+        retain_graph: Keep what the tape saved, to walk it again.
+        create_graph: Only False: gradients of gradients are not recorded.
+        allow_unused: Give `None` for an input on which no output depends, instead of an error.
+
+    Raises:
+        RuntimeError: if an input requires no gradient, or no output depends on it.
+        ValueError: for `create_graph`, and as `Tensor.backward`.
+
+    >>> import fastnn
+    >>> x = fastnn.tensor(3.0, requires_grad=True)
+    >>> fastnn.autograd.grad(x * x, x)
+    (tensor(6.),)
+    """
+    if create_graph:
+        raise ValueError("grad: gradients of gradients (create_graph) are not here; "
+                         "fastnn.gradcheck compares with differences")  # fmt: skip
+    wanted = list(inputs) if isinstance(inputs, Sequence) else [inputs]
+    found: list[Array | None] = [None] * len(wanted)
+    leaves: dict[int, list[int]] = {}
+
+    def add(i: int, g: Array) -> None:
+        so_far = found[i]
+        found[i] = g.copy() if so_far is None else so_far + g
+
+    def deliver(leaf: Tensor, g: Array) -> None:
+        for i in leaves.get(id(leaf), ()):
+            add(i, g)
+
+    for i, tensor in enumerate(wanted):
+        if not tensor.requires_grad:
+            raise RuntimeError(f"grad: input {i} of shape {tensor.shape} requires no gradient")
+        if tensor._node is None:
+            leaves.setdefault(id(tensor), []).append(i)
+    watched = [(t._node, t._node.backward) for t in wanted if t._node is not None]
+    for i, tensor in enumerate(wanted):
+        if tensor._node is not None:
+            tensor._node.watch(functools.partial(add, i))
+    try:
+        run_backward(_roots(outputs, grad_outputs), bool(retain_graph), deliver)
+    finally:
+        for node, function in watched:
+            node.backward = function if node.backward is not None else None
+    return tuple(
+        _found(t, g, i, allow_unused) for i, (t, g) in enumerate(zip(wanted, found, strict=True))
+    )
+
+
+def _roots(outputs: Any, grads: Any) -> list[tuple[Tensor, Array]]:
+    tensors = list(outputs) if isinstance(outputs, Sequence) else [outputs]
+    given = list(grads) if isinstance(grads, Sequence) else [grads] * len(tensors)
+    return [(t, t._first_gradient(g)) for t, g in zip(tensors, given, strict=True)]
+
+
+def _found(tensor: Tensor, grad: Array | None, i: int, allow_unused: bool) -> Tensor | None:
+    if grad is not None:
+        return tensor._constant(grad)
+    if not allow_unused:
+        raise RuntimeError(f"grad: no output depends on input {i} of shape {tensor.shape}; "
+                           "allow_unused=True gives None for it")  # fmt: skip
+    return None
 
 
 class _GradMode:
@@ -123,13 +245,28 @@ class _GradMode:
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
+            with _mode(self._enabled):
                 return function(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]
 
 
-class no_grad(_GradMode):
+class _mode(_GradMode):
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = enabled
+
+
+class _Fixed(_GradMode):
+    """A mode that may be a decorator without brackets too: `@no_grad`."""
+
+    if not TYPE_CHECKING:  # a class whose call may return something else is Any to checkers
+
+        def __new__(cls, function: Any = None) -> Any:
+            """Make the mode, or put a function in it."""
+            return super().__new__(cls) if function is None else cls()(function)
+
+
+class no_grad(_Fixed):
     """Compute without recording: for evaluation and for updates written by hand.
 
     >>> import fastnn
@@ -142,7 +279,7 @@ class no_grad(_GradMode):
     _enabled = False
 
 
-class enable_grad(_GradMode):
+class enable_grad(_Fixed):
     """Record again inside a `no_grad` block.
 
     >>> import fastnn
@@ -153,6 +290,54 @@ class enable_grad(_GradMode):
     """
 
     _enabled = True
+
+
+class set_grad_enabled(_GradMode):
+    """Record or not from here on; as a context manager, until its end.
+
+    Args:
+        mode: Whether operations are recorded.
+
+    >>> import fastnn
+    >>> w = fastnn.ones(2, requires_grad=True)
+    >>> with fastnn.set_grad_enabled(False):
+    ...     (w * 2).requires_grad
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self._enabled = bool(mode)
+        self._before = _state.enabled
+        _state.enabled = self._enabled
+
+    def __enter__(self) -> None:
+        _state.enabled = self._before  # what the end of the block goes back to
+        super().__enter__()
+
+    def __call__(self, function: _F) -> _F:
+        """Run every call of `function` in this mode; outside it the mode is as before."""
+        _state.enabled = self._before
+        return super().__call__(function)
+
+
+class inference_mode(_GradMode):
+    """The same as `no_grad`, or with False as `enable_grad` (`torch.inference_mode`).
+
+    >>> import fastnn
+    >>> w = fastnn.ones(2, requires_grad=True)
+    >>> with fastnn.inference_mode():
+    ...     (w * 2).requires_grad
+    False
+    """
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, mode: Any = True) -> Any:
+            """Make the mode, or put a function in it."""
+            return super().__new__(cls) if isinstance(mode, bool) else cls()(mode)
+
+    def __init__(self, mode: bool = True) -> None:
+        self._enabled = not mode
 
 
 def is_grad_enabled() -> bool:

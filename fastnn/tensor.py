@@ -1,41 +1,49 @@
 """`Tensor`: a NumPy array that remembers how it was computed.
 
-The operations here are NumPy expressions with their gradients beside them; the heavy work of a
-training sits in layers, losses and optimizers, which call the C++ kernels.
+Arithmetic, changes in place and types are here; the other operations are in `fastnn/ops`. All are
+NumPy expressions with their gradients beside them; the heavy work of a training sits in layers,
+losses and optimizers, which call the C++ kernels.
 """
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn.autograd import Array, BackwardFn, Node, is_grad_enabled, run_backward
-from fastnn.random import default_generator
+from fastnn.devices import Device, target
+from fastnn.missing import absent
+from fastnn.ops.base import fit, quietly
+from fastnn.ops.elementwise import Elementwise
+from fastnn.ops.matmul import Products
+from fastnn.ops.reductions import Reductions
+from fastnn.ops.selection import Selection, as_index
+from fastnn.ops.shapes import Shapes
+from fastnn.printing import as_text
+from fastnn.random import Generator, default_generator
 
-__all__ = ["Tensor", "as_array", "as_tensor", "record"]
+__all__ = ["Tensor", "as_array", "as_tensor", "pair", "record"]
+
+Number = int | float | np.integer | np.floating | np.bool_  # bool is an int
 
 
-class MaxResult(NamedTuple):
-    """What `max(dim)` returns: the largest values and where they are."""
-
-    values: Tensor
-    indices: Tensor
-
-
-class Tensor:
+class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
     """An array with a gradient.
 
     Args:
-        array: The NumPy array to wrap; it is not copied.
+        array: The NumPy array to wrap; it is not copied. A list becomes float32, as in PyTorch;
+            `fastnn.tensor` converts all kinds and keeps whole numbers whole.
         requires_grad: Whether operations on it are recorded for `backward`.
 
     Raises:
-        TypeError: if `array` is not a NumPy array of numbers or booleans; `fastnn.tensor` converts
-            lists and arrays of other kinds.
+        TypeError: if `array` is not an array or list of numbers or booleans, or if a gradient is
+            asked for of other than floating-point numbers.
 
     >>> import fastnn
     >>> x = fastnn.tensor([1.0, 2.0], requires_grad=True)
@@ -50,10 +58,10 @@ class Tensor:
 
     def __init__(self, array: Array, requires_grad: bool = False) -> None:
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
-            raise TypeError(
-                f"Tensor: expected a NumPy array of numbers, got {_kind_of(array)}; "
-                "fastnn.tensor(...) converts lists and scalars"
-            )
+            array = _from_list(array)
+        if requires_grad and array.dtype.kind != "f":
+            raise TypeError(f"Tensor: only floating-point tensors have gradients, got "
+                            f"{array.dtype}; use float()")  # fmt: skip
         self._array: np.ndarray[tuple[int, ...], np.dtype[Any]] = array
         self._node: Any = None
         self._version = [0]  # shared by views; counts changes in place
@@ -64,24 +72,19 @@ class Tensor:
     # --- what it is ---
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The size along each dimension."""
-        return self._array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of an element."""
-        return self._array.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self._array.ndim
-
-    @property
     def is_leaf(self) -> bool:
         """Whether it was made by the user, not by a recorded operation."""
         return self._node is None
+
+    @property
+    def device(self) -> Device:
+        """Where it is: on the CPU."""
+        return Device("cpu")
+
+    @property
+    def grad_fn(self) -> Any:
+        """The recorded operation that made it; `None` for a leaf."""
+        return self._node
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -95,6 +98,16 @@ class Tensor:
         """The number of elements."""
         return int(self._array.size)
 
+    nelement = numel
+
+    def is_floating_point(self) -> bool:
+        """Whether its values are float32 or float64."""
+        return self._array.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        """Whether its values lie in memory in order, without gaps."""
+        return self._array.flags.c_contiguous
+
     def __len__(self) -> int:
         if self._array.ndim == 0:
             raise TypeError("len() of a 0-d tensor: it has one value, see item()")
@@ -104,7 +117,7 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        text = np.array2string(self._array, separator=", ", prefix="tensor(", precision=4)
+        text = as_text(self._array, "tensor(")
         if self.dtype not in (np.float32, np.int64, np.bool_):
             text += f", dtype={self.dtype}"
         if self._node is not None:
@@ -156,6 +169,17 @@ class Tensor:
         else:
             self._array, self._grad_buffer = array, None
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self._node is not None:
+            raise RuntimeError("deepcopy: only a tensor that no operation made can be copied with "
+                               "its gradient; use detach().clone()")  # fmt: skip
+        copy = memo[id(self)] = Tensor(self._array.copy(), self.requires_grad)
+        copy.grad = None if self.grad is None else self.grad.clone()
+        return copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tensor, (self._array, self.is_leaf and self.requires_grad)
+
     def __float__(self) -> float:
         return float(self.item())
 
@@ -174,18 +198,36 @@ class Tensor:
 
     # --- gradients ---
 
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
         """Add d(self)/d(leaf) to `leaf.grad` for every leaf this was computed from.
 
         Args:
             gradient: d(something)/d(self), of this tensor's shape; 1 for a single value.
             retain_graph: Keep what the tape saved, to walk it again.
+            create_graph: Only False: gradients of gradients are not recorded.
+            inputs: Only None: every leaf gets its gradient.
 
         Raises:
             RuntimeError: if nothing requires a gradient, if the graph was walked already, or if a
                 saved value was changed in place.
             ValueError: if `gradient` is missing for more than one value, or has another shape.
         """
+        if create_graph or inputs is not None:
+            raise ValueError(
+                "backward: gradients of gradients (create_graph) and of some leaves only (inputs) "
+                "are not here; fastnn.autograd.grad gives gradients of chosen tensors, and "
+                "requires_grad_(False) freezes the others"
+            )
+        run_backward([(self, self._first_gradient(gradient))], bool(retain_graph))
+
+    def _first_gradient(self, gradient: Any) -> Array:
+        """What a walk back along the tape starts with: ones, or what was given."""
         if not self.requires_grad:
             raise RuntimeError(
                 "backward: nothing this tensor was computed from requires a gradient; "
@@ -197,18 +239,51 @@ class Tensor:
                     f"backward: expected a single value such as a loss, got shape {self.shape}; "
                     "reduce it with sum() or mean(), or pass gradient="
                 )
-            grad = np.ones_like(self._array)
-        else:
-            grad = as_array(gradient).astype(self.dtype)
-            if grad.shape != self.shape:
-                raise ValueError(f"backward: expected a gradient of shape {self.shape}, "
-                                 f"got {grad.shape}")  # fmt: skip
-        run_backward(self, grad, retain_graph)
+            return np.ones_like(self._array)
+        grad = as_array(gradient).astype(self.dtype)
+        if grad.shape != self.shape:
+            raise ValueError(f"backward: expected a gradient of shape {self.shape}, "
+                             f"got {grad.shape}")  # fmt: skip
+        return grad
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Set `requires_grad` and return the tensor."""
+        """Set `requires_grad` and return the tensor.
+
+        Raises:
+            TypeError: if a gradient is asked for of other than floating-point numbers.
+            RuntimeError: if it is refused by the result of an operation.
+        """
+        if requires_grad and self._array.dtype.kind != "f":
+            raise TypeError(f"requires_grad_: only floating-point tensors have gradients, got "
+                            f"{self.dtype}; use float()")  # fmt: skip
+        if not requires_grad and self._node is not None:
+            raise RuntimeError("requires_grad_: only a tensor that no operation made can be "
+                               "frozen; use detach()")  # fmt: skip
         self.requires_grad = requires_grad
         return self
+
+    def detach_(self) -> Tensor:
+        """Take the tensor itself off the tape."""
+        self._node, self.requires_grad = None, False
+        return self
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of an intermediate result in `grad`, as leaves do.
+
+        Raises:
+            RuntimeError: if the tensor requires no gradient.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad: the tensor requires no gradient")
+        if self._node is not None:
+            this = weakref.ref(self)  # the tape must not keep its own end alive
+
+            def keep(grad: Array) -> None:
+                tensor = this()
+                if tensor is not None:
+                    tensor._accumulate(grad)
+
+            self._node.watch(keep)
 
     def _grad_target(self) -> Array:
         """Memory a backward kernel may write this leaf's gradient to: its own where it is free."""
@@ -233,65 +308,83 @@ class Tensor:
     # --- arithmetic, with broadcasting ---
 
     def __add__(self, other: Any) -> Tensor:
-        other = _operand(other, self)
-        return record(self._array + other._array, "add", (self, other), lambda g: (
-            _fit(g, self), _fit(g, other)))  # fmt: skip
+        a, b = pair(self, other)
+        return record(a._array + b._array, "add", (a, b), lambda g: (
+            fit(g, a), fit(g, b)))  # fmt: skip
 
     def __sub__(self, other: Any) -> Tensor:
-        other = _operand(other, self)
-        return record(self._array - other._array, "sub", (self, other), lambda g: (
-            _fit(g, self), _fit(-g, other)))  # fmt: skip
+        a, b = pair(self, other)
+        return record(a._array - b._array, "sub", (a, b), lambda g: (
+            fit(g, a), fit(-g, b)))  # fmt: skip
 
     def __mul__(self, other: Any) -> Tensor:
-        other = _operand(other, self)
-        return record(self._array * other._array, "mul", (self, other), lambda g: (
-            _fit(g * other._array, self), _fit(g * self._array, other)), (self, other))  # fmt: skip
+        a, b = pair(self, other)
+        x, y = a._array, b._array
+        return record(x * y, "mul", (a, b), lambda g: (
+            fit(g * y, a) if a.requires_grad else None,
+            fit(g * x, b) if b.requires_grad else None,
+        ), _needed(a, b))  # fmt: skip
 
     def __truediv__(self, other: Any) -> Tensor:
-        a, b = _floating(self), _floating(_operand(other, self))
-        out = a._array / b._array
+        a, b = pair(self, other)
+        if a._array.dtype.kind != "f":
+            a, b = a.float(), b.float()
+        x, y = a._array, b._array
+        out = quietly(np.divide, x, y)
         return record(out, "div", (a, b), lambda g: (
-            _fit(g / b._array, a), _fit(-g * out / b._array, b)), (a, b), True)  # fmt: skip
+            fit(g / y, a), fit(-g * out / y, b) if b.requires_grad else None,
+        ), (b,), b.requires_grad)  # fmt: skip
 
-    def __pow__(self, other: Any) -> Tensor:
-        a, b = self, _operand(other, self)
-        out = a._array**b._array
+    def __pow__(self, exponent: Any) -> Tensor:
+        a, b = pair(self, exponent)
+        x, y = a._array, b._array
+        out = quietly(np.power, x, y)
 
         def backward(g: Array) -> tuple[Array | None, Array | None]:
-            da = _fit(g * b._array * a._array ** (b._array - 1), a)
-            if not b.requires_grad:
-                return da, None
-            return da, _fit(g * out * np.log(a._array), b)
+            da = db = None
+            if a.requires_grad:  # y x^(y-1), but x^0 is flat, at 0 too
+                da = fit(np.where(y == 0, 0, g * y * np.power(x, y - 1)), a)
+            if b.requires_grad:  # x^y log(x), but 0^y is flat for y >= 0
+                db = fit(np.where((x == 0) & (y >= 0), 0, g * out * np.log(x)), b)
+            return da, db
 
         return record(out, "pow", (a, b), backward, (a, b), b.requires_grad)
 
-    def __matmul__(self, other: Any) -> Tensor:
-        a, b = self, _operand(other, self)
-        if a.ndim != 2 or b.ndim not in (1, 2):
-            raise ValueError(f"matmul: expected (n, k) @ (k, m) or (n, k) @ (k,), "
-                             f"got {a.shape} @ {b.shape}")  # fmt: skip
+    def __floordiv__(self, other: Any) -> Tensor:
+        a, b = pair(self, other)
+        return self._constant(quietly(np.floor_divide, a._array, b._array))
 
-        def backward(g: Array) -> tuple[Array, Array]:
-            if b.ndim == 1:
-                return np.outer(g, b._array), a._array.T @ g
-            return g @ b._array.T, a._array.T @ g
-
-        return record(a._array @ b._array, "matmul", (a, b), backward, (a, b))
+    def __mod__(self, other: Any) -> Tensor:
+        a, b = pair(self, other)
+        x, y = a._array, b._array
+        return record(quietly(np.remainder, x, y), "remainder", (a, b), lambda g: (
+            fit(g, a), fit(-g * np.floor_divide(x, y), b) if b.requires_grad else None,
+        ), (a, b) if b.requires_grad else ())  # fmt: skip
 
     def __neg__(self) -> Tensor:
-        return record(-self._array, "neg", (self,), lambda g: (-g,))
+        return self.neg()
 
     __radd__ = __add__
     __rmul__ = __mul__
 
     def __rsub__(self, other: Any) -> Tensor:
-        return _operand(other, self) - self
+        return self._operand(other) - self
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return _operand(other, self) / self
+        return self._operand(other) / self
 
     def __rpow__(self, other: Any) -> Tensor:
-        return _operand(other, self) ** self
+        return self._operand(other) ** self
+
+    def add(self, other: Any, alpha: float = 1) -> Tensor:
+        """`self + alpha * other`."""
+        return self + (other if alpha == 1 else self._operand(other) * alpha)
+
+    def sub(self, other: Any, alpha: float = 1) -> Tensor:
+        """`self - alpha * other`."""
+        return self - (other if alpha == 1 else self._operand(other) * alpha)
+
+    mul, div, pow = __mul__, __truediv__, __pow__
 
     # --- in place ---
 
@@ -306,21 +399,73 @@ class Tensor:
         self._version[0] += 1
         return self
 
+    def _become(self, name: str, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        """Take the values of `compute(self)`, and its place on the tape.
+
+        This is `out += x` in a forward. The old values stay where they are, for the backward of
+        what was computed from them.
+        """
+        if not is_grad_enabled():
+            result = compute(self)
+        else:
+            before = Tensor(self._array)
+            before._node, before.requires_grad = self._node, self.requires_grad
+            result = compute(before)
+        if result.dtype.kind == "f" != self.dtype.kind or result.shape != self.shape:
+            kind = TypeError if result.shape == self.shape else ValueError
+            raise kind(f"{name}: a tensor of {self.dtype} and shape {self.shape} cannot hold the "
+                       f"result of {result.dtype} and shape {result.shape}")  # fmt: skip
+        if result._node is None or (self.requires_grad and self.is_leaf):
+            return self._changed(result._array)
+        if sys.getrefcount(self._version) > 2:  # the attribute and the argument
+            raise RuntimeError(
+                f"{name}: a tensor of shape {self.shape} was changed in place that has views, or "
+                "whose values a backward needs; compute a new one (x = x + y for x += y)"
+            )
+        self._array = result._array.astype(self.dtype, copy=False)
+        self._node, self.requires_grad, self._version = result._node, True, [0]
+        return self
+
     def __iadd__(self, other: Any) -> Tensor:
-        return self._changed(self._array + as_array(other))
+        return self._become("+=", lambda x: x + other)
 
     def __isub__(self, other: Any) -> Tensor:
-        return self._changed(self._array - as_array(other))
+        return self._become("-=", lambda x: x - other)
 
     def __imul__(self, other: Any) -> Tensor:
-        return self._changed(self._array * as_array(other))
+        return self._become("*=", lambda x: x * other)
 
     def __itruediv__(self, other: Any) -> Tensor:
-        return self._changed(self._array / as_array(other))
+        return self._become("/=", lambda x: x / other)
+
+    def add_(self, other: Any, alpha: float = 1) -> Tensor:
+        """`self += alpha * other`."""
+        return self._become("add_", lambda x: x.add(other, alpha))
+
+    def sub_(self, other: Any, alpha: float = 1) -> Tensor:
+        """`self -= alpha * other`."""
+        return self._become("sub_", lambda x: x.sub(other, alpha))
+
+    def mul_(self, other: Any) -> Tensor:
+        """`self *= other`."""
+        return self._become("mul_", lambda x: x * other)
+
+    def div_(self, other: Any) -> Tensor:
+        """`self /= other`."""
+        return self._become("div_", lambda x: x / other)
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Overwrite the values with `clamp(min, max)`."""
+        return self._become("clamp_", lambda x: x.clamp(min, max))
+
+    def masked_fill_(self, mask: Any, value: Any) -> Tensor:
+        """Overwrite the values where `mask` is true."""
+        return self._become("masked_fill_", lambda x: x.masked_fill(mask, value))
 
     def copy_(self, source: Any) -> Tensor:
         """Overwrite the values with those of `source`."""
-        return self._changed(as_array(source))
+        self[...] = source
+        return self
 
     def fill_(self, value: float) -> Tensor:
         """Overwrite every value with one."""
@@ -330,178 +475,90 @@ class Tensor:
         """Overwrite every value with 0."""
         return self._changed(0)
 
-    def normal_(self, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    def normal_(
+        self, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+    ) -> Tensor:
         """Overwrite the values with draws from a normal distribution."""
-        return self._changed(default_generator.numpy.normal(mean, std, self.shape))
+        draws = generator or default_generator
+        return self._changed(draws.numpy.normal(mean, std, self.shape))
 
-    def uniform_(self, low: float = 0.0, high: float = 1.0) -> Tensor:
+    def uniform_(
+        self, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None
+    ) -> Tensor:
         """Overwrite the values with draws from a uniform distribution."""
-        return self._changed(default_generator.numpy.uniform(low, high, self.shape))
+        draws = generator or default_generator
+        return self._changed(draws.numpy.uniform(low, high, self.shape))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        place, given = as_index(index), as_tensor(value)
+        if not (is_grad_enabled() and (given.requires_grad or self.requires_grad)):
+            self._array[place] = given._array
+            self._version[0] += 1
+            return
+
+        def replaced(before: Tensor) -> Tensor:
+            out = before._array.copy()
+            out[place] = given._array
+
+            def backward(g: Array) -> tuple[Array | None, Array | None]:
+                kept = g.copy()
+                kept[place] = 0
+                return kept, fit(g[place], given)
+
+            return record(out, "setitem", (before, given), backward)
+
+        self._become("[...] =", replaced)
 
     # --- comparisons: no gradient ---
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return Tensor(np.asarray(self._array == as_array(other)))
+        return self._constant(self._array == self._operand(other)._array)
 
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return Tensor(np.asarray(self._array != as_array(other)))
+        return self._constant(self._array != self._operand(other)._array)
 
     def __lt__(self, other: Any) -> Tensor:
-        return Tensor(np.asarray(self._array < as_array(other)))
+        return self._constant(self._array < self._operand(other)._array)
 
     def __le__(self, other: Any) -> Tensor:
-        return Tensor(np.asarray(self._array <= as_array(other)))
+        return self._constant(self._array <= self._operand(other)._array)
 
     def __gt__(self, other: Any) -> Tensor:
-        return Tensor(np.asarray(self._array > as_array(other)))
+        return self._constant(self._array > self._operand(other)._array)
 
     def __ge__(self, other: Any) -> Tensor:
-        return Tensor(np.asarray(self._array >= as_array(other)))
+        return self._constant(self._array >= self._operand(other)._array)
+
+    def __and__(self, other: Any) -> Tensor:
+        return self._constant(self._array & as_array(other))
+
+    def __or__(self, other: Any) -> Tensor:
+        return self._constant(self._array | as_array(other))
+
+    def __xor__(self, other: Any) -> Tensor:
+        return self._constant(self._array ^ as_array(other))
 
     def __invert__(self) -> Tensor:
         return Tensor(np.asarray(~self._array))
 
+    eq, ne, lt, le, gt, ge = __eq__, __ne__, __lt__, __le__, __gt__, __ge__
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
     __hash__ = object.__hash__
 
-    def all(self) -> Tensor:
-        """Whether every value is true."""
-        return Tensor(np.asarray(self._array.all()))
+    def equal(self, other: Any) -> bool:
+        """Whether another tensor has the same shape and the same values."""
+        return np.array_equal(self._array, as_array(other))
 
-    def any(self) -> Tensor:
-        """Whether some value is true."""
-        return Tensor(np.asarray(self._array.any()))
+    def allclose(self, other: Any, rtol: float = 1e-05, atol: float = 1e-08) -> bool:
+        """Whether all values agree to `atol + rtol |other|`."""
+        return np.allclose(self._array, as_array(other), rtol=rtol, atol=atol)
 
     # --- element by element ---
-
-    def exp(self) -> Tensor:
-        """e to the power of each value."""
-        out = np.exp(self._array)
-        return record(out, "exp", (self,), lambda g: (g * out,), saves_output=True)
-
-    def log(self) -> Tensor:
-        """The natural logarithm of each value."""
-        return record(np.log(self._array), "log", (self,), lambda g: (g / self._array,), (self,))
-
-    def sqrt(self) -> Tensor:
-        """The square root of each value."""
-        out = np.sqrt(self._array)
-        return record(out, "sqrt", (self,), lambda g: (g / (2 * out),), saves_output=True)
-
-    def abs(self) -> Tensor:
-        """The magnitude of each value; its gradient is 0 at 0."""
-        return record(
-            np.abs(self._array), "abs", (self,), lambda g: (g * np.sign(self._array),), (self,)
-        )
 
     def tanh(self) -> Tensor:
         """The hyperbolic tangent of each value."""
         out = np.tanh(self._array)
         return record(out, "tanh", (self,), lambda g: (g * (1 - out * out),), saves_output=True)
-
-    # --- reductions ---
-
-    def sum(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
-        """The sum of all values, or along `dim`."""
-        out = np.asarray(self._array.sum(axis=dim, keepdims=keepdim))
-        return record(out, "sum", (self,), lambda g: (_spread(g, self, dim, keepdim),))
-
-    def mean(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
-        """The mean of all values, or along `dim`."""
-        if self.dtype.kind != "f":
-            raise TypeError(f"mean: expected a floating-point tensor, got {self.dtype}; "
-                            "use float() first")  # fmt: skip
-        out = np.asarray(self._array.mean(axis=dim, keepdims=keepdim))
-        share = self.dtype.type(out.size / max(self._array.size, 1))
-        return record(out, "mean", (self,), lambda g: (_spread(g * share, self, dim, keepdim),))
-
-    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        """Where the largest value is: in the flattened tensor, or along `dim`."""
-        return Tensor(np.asarray(np.argmax(self._array, axis=dim, keepdims=keepdim)))
-
-    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
-        """The largest value, or (values, indices) along `dim`."""
-        if dim is None:
-            at = np.unravel_index(int(self._array.argmax()), self.shape)
-            return self[at]
-        where = np.expand_dims(self._array.argmax(axis=dim), dim)
-
-        def backward(g: Array) -> tuple[Array]:
-            dx = np.zeros_like(self._array)
-            np.put_along_axis(dx, where, g if keepdim else np.expand_dims(g, dim), axis=dim)
-            return (dx,)
-
-        values = np.take_along_axis(self._array, where, axis=dim)
-        if not keepdim:
-            values, where_out = values.squeeze(dim), where.squeeze(dim)
-        else:
-            where_out = where
-        return MaxResult(record(values, "max", (self,), backward), Tensor(where_out))
-
-    # --- shapes: views of the same memory ---
-
-    def _view(self, array: Array, name: str) -> Tensor:
-        out = record(array, name, (self,), lambda g: (g.reshape(self.shape),))
-        out._version = self._version
-        return out
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """The same values in another shape; one size may be -1."""
-        return self._view(self._array.reshape(_sizes(shape)), "reshape")
-
-    view = reshape
-
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-        """The dimensions from `start_dim` to `end_dim` as one."""
-        if self.ndim == 0:
-            return self.reshape(1)
-        first, last = range(self.ndim)[start_dim], range(self.ndim)[end_dim]
-        joined = int(np.prod(self.shape[first : last + 1]))
-        return self.reshape((*self.shape[:first], joined, *self.shape[last + 1 :]))
-
-    def squeeze(self, dim: int | None = None) -> Tensor:
-        """Without dimensions of size 1, or without that one if its size is 1."""
-        if dim is not None and self.shape[dim] != 1:
-            return self
-        return self._view(self._array.squeeze(dim), "squeeze")
-
-    def unsqueeze(self, dim: int) -> Tensor:
-        """With a new dimension of size 1 at `dim`."""
-        return self._view(np.expand_dims(self._array, dim), "unsqueeze")
-
-    def transpose(self, dim0: int, dim1: int) -> Tensor:
-        """With two dimensions swapped."""
-        out = record(self._array.swapaxes(dim0, dim1), "transpose", (self,), lambda g: (
-            g.swapaxes(dim0, dim1),))  # fmt: skip
-        out._version = self._version
-        return out
-
-    def t(self) -> Tensor:
-        """The transpose of a matrix."""
-        return self.transpose(0, 1) if self.ndim == 2 else self
-
-    @property
-    def T(self) -> Tensor:
-        """The transpose of a matrix."""
-        return self.t()
-
-    def __getitem__(self, index: Any) -> Tensor:
-        index = _index(index)
-
-        def backward(g: Array) -> tuple[Array]:
-            dx = np.zeros_like(self._array)
-            np.add.at(dx, index, g)  # a row taken twice gets both gradients
-            return (dx,)
-
-        return record(np.asarray(self._array[index]), "index", (self,), backward)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        array = self._array
-        array_before = array if self.requires_grad else None
-        if array_before is not None and is_grad_enabled():
-            raise RuntimeError("a tensor that requires a gradient was changed in place; "
-                               "do it under fastnn.no_grad()")  # fmt: skip
-        array[_index(index)] = as_array(value)
-        self._version[0] += 1
 
     # --- copies and types ---
 
@@ -513,16 +570,24 @@ class Tensor:
         """The tensor itself: kernels take any layout."""
         return self
 
-    def to(self, dtype: Any) -> Tensor:
-        """The values as another type; "cpu" is where they are already."""
-        if str(dtype) == "cpu":
-            return self
-        kind = np.dtype(dtype)
-        if kind == self.dtype:
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The values as another type: `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`.
+
+        Raises:
+            ValueError: for another device than the CPU.
+        """
+        kind = target("to", *args, **kwargs)
+        if kind is None or kind == self.dtype:
             return self
         return record(self._array.astype(kind), "to", (self,), lambda g: (g.astype(self.dtype),))
 
-    type = to
+    def type(self, dtype: Any = None) -> Any:
+        """The values as another type; without one, the name of this one."""
+        return str(self.dtype) if dtype is None else self.to(dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """The values as the type of another tensor."""
+        return self.to(other.dtype)
 
     def float(self) -> Tensor:
         """The values as float32."""
@@ -536,9 +601,41 @@ class Tensor:
         """The values as int64."""
         return self.to(np.int64)
 
+    def int(self) -> Tensor:
+        """The values as int32."""
+        return self.to(np.int32)
+
+    def bool(self) -> Tensor:
+        """Whether each value is not 0."""
+        return self.to(np.bool_)
+
     def cpu(self) -> Tensor:
         """The tensor itself: it is on the CPU."""
         return self
+
+    # --- inside ---
+
+    def _record(
+        self,
+        array: Any,
+        name: str,
+        backward: BackwardFn,
+        saved: tuple[Any, ...] = (),
+        saves_output: Any = False,
+        others: tuple[Tensor, ...] = (),
+    ) -> Tensor:
+        return record(array, name, (self, *others), backward, saved, saves_output)
+
+    def _constant(self, array: Any) -> Tensor:
+        return Tensor(np.asarray(array))
+
+    def _operand(self, other: Any) -> Tensor:
+        return other if isinstance(other, Tensor) else _number(other, self)
+
+    if not TYPE_CHECKING:  # for checkers a missing attribute stays an error
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(absent("Tensor", name, dir(Tensor)))
 
 
 def record(
@@ -600,49 +697,50 @@ def _kind_of(value: Any) -> str:
     return f"{type(value).__name__} {value!r:.60}"
 
 
-def _operand(value: Any, like: Tensor) -> Tensor:
-    """The other side of a binary operation; a number takes the tensor's type."""
-    if isinstance(value, Tensor):
-        return value
-    if isinstance(value, float | np.floating) and like.dtype.kind != "f":
-        return Tensor(np.asarray(value, dtype=np.float32))
-    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
-        return Tensor(np.asarray(value, dtype=like.dtype))
+def _number(value: Any, like: Tensor) -> Tensor:
+    """A number as a tensor: of the type of `like`, unless that cannot hold its kind."""
+    if isinstance(value, Number):
+        kind = like._array.dtype
+        if isinstance(value, float | np.floating) and kind.kind != "f":
+            kind = np.dtype(np.float32)
+        elif kind.kind == "b" and not isinstance(value, bool | np.bool_):
+            kind = np.dtype(np.int64)
+        with contextlib.suppress(OverflowError):  # 300 beside uint8
+            return Tensor(np.asarray(value, dtype=kind))
     return Tensor(as_array(value))
 
 
-def _floating(tensor: Tensor) -> Tensor:
-    return tensor if tensor.dtype.kind == "f" else tensor.to(np.float32)
+def pair(a: Tensor, other: Any) -> tuple[Tensor, Tensor]:
+    """Both sides of an operation in the type PyTorch gives the result (not NumPy's).
+
+    Floating-point wins over whole numbers whatever its width, and among types of one kind those
+    with dimensions win over single values.
+    """
+    b = other if isinstance(other, Tensor) else _number(other, a)
+    one, two = a._array.dtype, b._array.dtype
+    if one is two:
+        return a, b
+    rank = {"b": 0, "u": 1, "i": 1, "f": 2}
+    if rank[one.kind] != rank[two.kind]:
+        kind = one if rank[one.kind] > rank[two.kind] else two
+    elif (a.ndim == 0) != (b.ndim == 0):
+        kind = two if a.ndim == 0 else one
+    else:
+        kind = np.promote_types(one, two)
+    return a.to(kind), b.to(kind)
 
 
-def _fit(grad: Array, tensor: Tensor) -> Array | None:
-    """Sum a gradient over the dimensions along which `tensor` was broadcast."""
-    if not tensor.requires_grad:
-        return None
-    if grad.shape == tensor.shape:
-        return grad
-    extra = grad.ndim - tensor.ndim
-    stretched = [
-        i + extra for i, n in enumerate(tensor.shape) if n == 1 and grad.shape[i + extra] != 1
-    ]
-    axes = (*range(extra), *stretched)
-    return np.asarray(grad.sum(axis=axes, keepdims=True)).reshape(tensor.shape)
+def _needed(a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+    """What the gradient of a product reads: the other side of what has one."""
+    if not a.requires_grad:
+        return (a,)
+    return (a, b) if b.requires_grad else (b,)
 
 
-def _spread(grad: Array, tensor: Tensor, dim: Any, keepdim: bool) -> Array:
-    """The gradient of a reduction along `dim`, repeated over what was reduced."""
-    if dim is not None and not keepdim:
-        grad = np.expand_dims(grad, dim)
-    return np.broadcast_to(grad, tensor.shape)
-
-
-def _sizes(shape: Sequence[Any]) -> tuple[int, ...]:
-    if len(shape) == 1 and isinstance(shape[0], tuple | list):
-        shape = shape[0]
-    return tuple(operator.index(n) for n in shape)
-
-
-def _index(index: Any) -> Any:
-    if isinstance(index, tuple):
-        return tuple(_index(i) for i in index)
-    return index._array if isinstance(index, Tensor) else index
+def _from_list(value: Any) -> Array:
+    """What `Tensor([1, 2])` holds: float32."""
+    if isinstance(value, list | tuple):
+        return as_array(value).astype(np.float32)
+    raise TypeError(f"Tensor: expected a NumPy array or a list of numbers, got {_kind_of(value)}; "
+                    "fastnn.tensor(...) converts other things, and fastnn.empty(...) makes a "
+                    "tensor of some shape")  # fmt: skip

@@ -1,5 +1,6 @@
 """Layers, activations and losses, with PyTorch's names."""
 
+from fastnn.missing import absent as _absent
 from fastnn.nn import functional, init
 from fastnn.nn.activation import *
 from fastnn.nn.container import *
@@ -11,3 +12,7 @@ from fastnn.nn.parameter import Parameter
 
 __all__ = ["CrossEntropyLoss", "Flatten", "Linear", "Module", "Parameter", "ReLU", "Sequential",
            "functional", "init"]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    raise AttributeError(_absent("fastnn.nn", name, __all__))

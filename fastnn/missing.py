@@ -1,0 +1,87 @@
+"""Errors for PyTorch's names that are not here: they say what is nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["absent"]
+
+_IMAGES = "fastnn trains feed-forward networks: nn.Flatten and nn.Linear take images as rows"
+_SEQUENCES = "fastnn trains feed-forward networks, with nn.Linear on inputs of a fixed size"
+_CPU = "fastnn runs on the CPU: leave it out, or ask fastnn.cuda.is_available(), which is False"
+_HOOKS = "hooks are not here: forward may keep what it computes, retain_grad() keeps gradients"
+_FASTER = "nothing needs compiling: fastnn.Trainer runs a whole epoch in C++"
+_FILES = "fastnn.save and fastnn.load keep a state_dict, without pickle"
+_SECOND = "gradients of gradients are not here; fastnn.autograd.grad gives first ones"
+_HALF = "float32 and float64 are the types with kernels: use .float() or .double()"
+_COMPLEX = "real numbers only: keep two tensors"
+_DTYPE = "make models with .double(), and tensors with dtype=fastnn.float64"
+
+# a name, or the beginning of one that ends with *, and what to do instead
+_NEAREST = {
+    "Conv*": _IMAGES, "conv*": _IMAGES, "MaxPool*": _IMAGES, "AvgPool*": _IMAGES,
+    "Adaptive*": _IMAGES, "BatchNorm2d": "nn.BatchNorm1d takes rows; " + _IMAGES,
+    "BatchNorm3d": "nn.BatchNorm1d takes rows; " + _IMAGES, "Dropout2d": "see nn.Dropout",
+    "Dropout3d": "see nn.Dropout", "max_pool*": _IMAGES, "avg_pool*": _IMAGES,
+    "InstanceNorm*": "see nn.BatchNorm1d and nn.LayerNorm", "GroupNorm": "see nn.LayerNorm",
+    "SyncBatchNorm": "see nn.BatchNorm1d", "Upsample": _IMAGES, "interpolate": _IMAGES,
+    "RNN*": _SEQUENCES, "LSTM*": _SEQUENCES, "GRU*": _SEQUENCES, "Transformer*": _SEQUENCES,
+    "MultiheadAttention": _SEQUENCES, "scaled_dot_product_attention": _SEQUENCES,
+    "Embedding*": "one-hot rows into nn.Linear give the same: (y[:, None] == arange(n)).float()",
+    "embedding*": "one-hot rows into nn.Linear give the same: (y[:, None] == arange(n)).float()",
+    "Lazy*": "give nn.Linear its in_features: x.shape[1]", "Bilinear": "see nn.Linear",
+    "CTCLoss": "see nn.CrossEntropyLoss", "KLDivLoss": "see nn.CrossEntropyLoss with soft labels",
+    "kl_div": "see cross_entropy with soft labels", "MultiMarginLoss": "see nn.CrossEntropyLoss",
+    "MultiLabel*": "see nn.BCEWithLogitsLoss", "TripletMarginLoss": "use tensor operations",
+    "CosineSimilarity": "use (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))",
+    "DataParallel": _CPU, "parallel": _CPU, "distributed": "one machine: fastnn.set_num_threads(n)",
+    "multiprocessing": "one process with threads: fastnn.set_num_threads(n)",
+    "cuda": _CPU, "is_cuda": _CPU, "pin_memory": _CPU, "mps": _CPU, "xpu": _CPU, "amp": _HALF,
+    "autocast": _HALF, "GradScaler": _HALF, "half": _HALF, "float16": _HALF, "bfloat16": _HALF,
+    "complex*": _COMPLEX, "fft": "use numpy.fft", "linalg": "use numpy.linalg on x.numpy()",
+    "einsum": "use @, matmul, or a product and sum(dim)", "compile": _FASTER, "jit": _FASTER,
+    "fx": _FASTER, "onnx": _FILES, "hub": _FILES, "package": _FILES, "quantization": _FASTER,
+    "profiler": "Python's cProfile, or bench/run.py", "set_default_tensor_type": _DTYPE,
+    "set_default_device": _CPU, "use_deterministic_algorithms": "results never depend on threads: "
+    "fastnn.manual_seed(seed) is enough", "Function": "write forward with tensor operations",
+    "register_forward*": _HOOKS, "register_full*": _HOOKS,
+    "register_backward*": _HOOKS, "register_hook": _HOOKS, "hessian": _SECOND, "jacobian": _SECOND,
+    "LBFGS": "see optim.Adam, or optim.SGD with momentum", "Adadelta": "see optim.RMSprop",
+    "Adafactor": "see optim.AdamW", "Adamax": "see optim.Adam", "NAdam": "see optim.Adam",
+    "RAdam": "see optim.AdamW", "ASGD": "see optim.SGD", "Rprop": "see optim.RMSprop",
+    "SparseAdam": "see optim.Adam", "CyclicLR": "see OneCycleLR", "share_memory*": _CPU,
+    "to_sparse": "tensors are dense", "sparse*": "tensors are dense", "storage": "see numpy()",
+    "vmap": "operations take whole batches", "func": _SECOND,
+    "svd": "use numpy.linalg.svd on x.numpy()", "inverse": "use numpy.linalg.inv on x.numpy()",
+    "pinverse": "use numpy.linalg.pinv on x.numpy()", "meshgrid": "use numpy.meshgrid",
+    "histc": "use numpy.histogram on x.numpy()", "median": "use numpy.median on x.numpy()",
+    "unsqueeze_": "write x = x.unsqueeze(dim)", "squeeze_": "write x = x.squeeze()",
+    "t_": "write x = x.t()", "resize_": "write x = x.reshape(...)",
+}  # fmt: skip
+
+
+def absent(owner: str, name: str, known: Iterable[str]) -> str:
+    """The message of the AttributeError for `owner.name`.
+
+    Args:
+        owner: What was asked: a module or a class.
+        name: What it has not.
+        known: The names it has.
+    """
+    text = f"{owner} has no attribute {name!r}"
+    if name.startswith("__"):
+        return text  # Python itself asks for these, and expects to be refused
+    hint = _NEAREST.get(name) or next(
+        (
+            advice
+            for pattern, advice in _NEAREST.items()
+            if pattern.endswith("*") and name.startswith(pattern[:-1])
+        ),
+        None,
+    )
+    if hint is not None:
+        return f"{text}: {hint}"
+    import difflib
+
+    close = difflib.get_close_matches(name, [n for n in known if not n.startswith("_")], 3)
+    return f"{text}; did you mean {' or '.join(close)}?" if close else text
