@@ -293,8 +293,10 @@ def test_gradients_add_up_over_backwards() -> None:
         np.testing.assert_array_equal(p.grad.numpy(), 2 * grad)
 
 
-@pytest.mark.parametrize("keep", [lambda grad: grad, lambda grad: grad.numpy()],
-                         ids=["tensor", "array"])  # fmt: skip
+@pytest.mark.parametrize("keep", [
+    lambda grad: grad, lambda grad: grad.numpy(), lambda grad: grad[0],
+    lambda grad: grad.view(-1)[1:], lambda grad: grad.numpy().T[:1],
+], ids=["tensor", "array", "row", "view-of-a-view", "part-of-an-array"])  # fmt: skip
 @pytest.mark.parametrize("steps", [0, 2])
 def test_a_kept_gradient_stays_as_it_was(keep: Callable[[Tensor], Any], steps: int) -> None:
     model = mlp(3, 4, 2)

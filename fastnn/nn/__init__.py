@@ -12,6 +12,7 @@ from fastnn.nn.parameter import Parameter
 
 __all__ = ["CrossEntropyLoss", "Flatten", "Linear", "Module", "Parameter", "ReLU", "Sequential",
            "functional", "init"]  # fmt: skip
+__all__ += ["ModuleDict", "ModuleList"]
 
 
 def __getattr__(name: str) -> object:

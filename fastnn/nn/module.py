@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from fastnn.devices import target
+from fastnn.missing import absent
 from fastnn.nn.parameter import Parameter
 from fastnn.tensor import Tensor, as_array
 
 __all__ = ["Module"]
 
 _M = TypeVar("_M", bound="Module")
+
+
+class LoadedKeys(NamedTuple):
+    """What `load_state_dict` returns: names without a value, and values without a name."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return (f"LoadedKeys(missing_keys={self.missing_keys}, "
+                f"unexpected_keys={self.unexpected_keys})")  # fmt: skip
 
 
 class Module:
@@ -32,7 +47,9 @@ class Module:
     training: bool
 
     def __init__(self) -> None:
-        self.__dict__.update(training=True, _parameters={}, _modules={}, _buffers={})
+        self.__dict__.update(
+            training=True, _parameters={}, _modules={}, _buffers={}, _unsaved=frozenset()
+        )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every module defines its own."""
@@ -53,6 +70,7 @@ class Module:
             ) from None
         for kind, home in homes.items():
             if isinstance(value, kind):
+                self._refuse_itself(value)
                 self.__dict__.pop(name, None)
                 home[name] = value
                 return
@@ -69,7 +87,11 @@ class Module:
         for home in ("_parameters", "_modules", "_buffers"):
             if name in self.__dict__.get(home, ()):
                 return self.__dict__[home][name]
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        raise AttributeError(absent(type(self).__name__, name, dir(self)))
+
+    def __dir__(self) -> list[str]:
+        homes = (self.__dict__.get(home, ()) for home in ("_parameters", "_modules", "_buffers"))
+        return sorted({*super().__dir__(), *(name for home in homes for name in home)})
 
     def __delattr__(self, name: str) -> None:
         for home in (self._parameters, self._modules, self._buffers):
@@ -78,101 +100,249 @@ class Module:
                 return
         super().__delattr__(name)
 
-    def register_buffer(self, name: str, tensor: Tensor) -> None:
-        """Keep a tensor in the state dict that is not trained, such as running statistics."""
-        self._buffers[name] = tensor
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Keep a tensor that is not trained, such as running statistics.
 
-    def add_module(self, name: str, module: Module) -> None:
-        """Add a sub-module under a name that need not be a Python name."""
-        if not isinstance(module, Module):
+        Args:
+            name: The attribute it becomes.
+            tensor: Its value, or `None` for none as yet.
+            persistent: Whether it is part of the state dict.
+
+        Raises:
+            TypeError: if it is not a tensor.
+            KeyError: if the name is taken by something else.
+        """
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"register_buffer: expected a tensor or None for {name!r}, "
+                            f"got {type(tensor).__name__}")  # fmt: skip
+        self._free_name("register_buffer", name, self._buffers)
+        self._buffers[name] = tensor
+        unsaved = self._unsaved - {name} if persistent else self._unsaved | {name}
+        self.__dict__["_unsaved"] = unsaved
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter, or the place for one that this module has not.
+
+        Raises:
+            TypeError: if it is not a parameter.
+            KeyError: if the name is taken by something else.
+        """
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"register_parameter: expected a Parameter or None for {name!r}, "
+                            f"got {type(param).__name__}")  # fmt: skip
+        self._free_name("register_parameter", name, self._parameters)
+        self._parameters[name] = param
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a sub-module under a name that need not be a Python name.
+
+        Raises:
+            TypeError: if it is not a module.
+            KeyError: if the name is taken by something else, is empty or has a dot.
+        """
+        if module is not None and not isinstance(module, Module):
             raise TypeError(f"add_module: expected a Module, got {type(module).__name__}")
+        self._free_name("add_module", name, self._modules)
+        self._refuse_itself(module)
         self._modules[name] = module
+
+    register_module = add_module
+
+    def _refuse_itself(self, part: Any) -> None:
+        if isinstance(part, Module) and any(module is self for module in part.modules()):
+            raise ValueError(f"{type(self).__name__}: a module cannot be a part of itself")
+
+    def _free_name(self, who: str, name: str, home: Mapping[str, Any]) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{who}: expected a name, got {name!r}")
+        if not name or "." in name:
+            raise KeyError(f"{who}: expected a name without a dot, got {name!r}")
+        if name not in home and hasattr(self, name):
+            raise KeyError(f"{who}: {type(self).__name__} has an attribute {name!r} already")
 
     # --- what is inside ---
 
     def children(self) -> Iterator[Module]:
-        """The direct sub-modules."""
-        return iter(self._modules.values())
+        """The direct sub-modules, each once."""
+        return (module for _, module in self.named_children())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The direct sub-modules with their names."""
-        return iter(self._modules.items())
+        """The direct sub-modules with their names, each once."""
+        return _once(self._below())
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all below it, each once, with dotted names."""
+    def named_modules(
+        self, memo: None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all below it with dotted names, each once unless told otherwise."""
         seen: set[int] = set()
         stack: list[tuple[str, Module]] = [(prefix, self)]  # no recursion: depth has no limit
         while stack:
             name, module = stack.pop()
-            if id(module) in seen:
+            if remove_duplicate and id(module) in seen:
                 continue
             seen.add(id(module))
             yield name, module
-            below = [(f"{name}.{key}" if name else key, m) for key, m in module._modules.items()]
-            stack.extend(reversed(below))
+            stack.extend(reversed([(_join(name, key), m) for key, m in module._below()]))
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it, each once."""
         return (module for _, module in self.named_modules())
 
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """All parameters, each once, with dotted names."""
-        seen: set[int] = set()
-        for name, home, key in self._slots("_parameters"):
-            if id(home[key]) not in seen:
-                seen.add(id(home[key]))
-                yield name, home[key]
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with dotted names, each once unless told otherwise.
 
-    def parameters(self) -> Iterator[Parameter]:
+        Args:
+            prefix: What stands before each name.
+            recurse: Whether those of sub-modules count.
+            remove_duplicate: Whether a parameter with two names is listed under the first only.
+        """
+        found = self._tensors("_parameters", prefix, recurse)
+        return _once(found) if remove_duplicate else found
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, each once."""
-        return (parameter for _, parameter in self.named_parameters())
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def _slots(self, home: str) -> Iterator[tuple[str, dict[str, Any], str]]:
-        for prefix, module in self.named_modules():
-            tensors = module.__dict__[home]
-            for key in tensors:
-                yield (f"{prefix}.{key}" if prefix else key), tensors, key
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with dotted names, as `named_parameters`."""
+        found = self._tensors("_buffers", prefix, recurse)
+        return _once(found) if remove_duplicate else found
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """The module of a dotted name; "" is this one.
+
+        Raises:
+            AttributeError: if there is none.
+        """
+        module: Any = self
+        for name in target.split(".") if target else ():
+            below = module._modules.get(name) if isinstance(module, Module) else None
+            if below is None:
+                raise AttributeError(absent(type(module).__name__, name, module._modules))
+            module = below
+        return module  # type: ignore[no-any-return]
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of a dotted name.
+
+        Raises:
+            AttributeError: if there is none.
+        """
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        parameter = module._parameters.get(name)
+        if parameter is None:
+            raise AttributeError(absent(type(module).__name__, name, module._parameters))
+        return parameter  # type: ignore[no-any-return]
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name.
+
+        Raises:
+            AttributeError: if there is none.
+        """
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        buffer = module._buffers.get(name)
+        if buffer is None:
+            raise AttributeError(absent(type(module).__name__, name, module._buffers))
+        return buffer  # type: ignore[no-any-return]
+
+    def _below(self) -> Iterator[tuple[str, Module]]:
+        return ((name, m) for name, m in self._modules.items() if m is not None)
+
+    def _tensors(self, home: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+        for path, module in self.named_modules(prefix=prefix) if recurse else [(prefix, self)]:
+            for key, tensor in module.__dict__[home].items():
+                if tensor is not None:
+                    yield _join(path, key), tensor
 
     # --- state ---
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Parameters and buffers by dotted name, sharing memory with the module."""
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
+        """Parameters and buffers by dotted name, sharing memory with the module.
+
+        Args:
+            prefix: What stands before each name.
+            keep_vars: Give the parameters themselves, not detached.
+        """
         tensors = {}
-        for prefix, module in self.named_modules():
-            for key, tensor in (*module._parameters.items(), *module._buffers.items()):
-                tensors[f"{prefix}.{key}" if prefix else key] = tensor.detach()
+        # a module with two names is listed under both, as PyTorch does
+        for path, module in self.named_modules(
+            prefix=prefix.removesuffix("."), remove_duplicate=False
+        ):
+            saved = {k: t for k, t in module._buffers.items() if k not in module._unsaved}
+            for key, tensor in (*module._parameters.items(), *saved.items()):
+                if tensor is not None:
+                    tensors[_join(path, key)] = tensor if keep_vars else tensor.detach()
         return tensors
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> LoadedKeys:
         """Copy values in by name; nothing is changed unless all of them fit.
 
+        Args:
+            state_dict: Tensors or arrays by name, such as `fastnn.load(path)`.
+            strict: Whether names must be the same on both sides.
+            assign: Only False: values are copied into the parameters that an optimizer holds.
+
+        Returns:
+            `missing_keys` and `unexpected_keys`.
+
         Raises:
+            TypeError: if `state_dict` is not a mapping of names to values.
             ValueError: listing missing, unexpected and mis-shaped names.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError("load_state_dict: expected a mapping of names to tensors such as "
+                            f"fastnn.load(path), got {type(state_dict).__name__}")  # fmt: skip
+        if assign:
+            raise ValueError("load_state_dict: assign=True is not here; values are copied")
         own = self.state_dict()
+        missing = [name for name in own if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in own]
         problems = [
             f"{name}: expected shape {own[name].shape}, got {as_array(value).shape}"
             for name, value in state_dict.items()
             if name in own and as_array(value).shape != own[name].shape
         ]
         if strict:
-            problems += [f"missing: {name}" for name in own if name not in state_dict]
-            problems += [f"unexpected: {name}" for name in state_dict if name not in own]
+            problems += [f"missing: {name}" for name in missing]
+            problems += [f"unexpected: {name}" for name in unexpected]
         if problems:
             raise ValueError(
                 f"load_state_dict: the state does not fit {type(self).__name__}:\n  "
                 + "\n  ".join(problems)
             )
-        for name, value in state_dict.items():
-            if name in own:
-                own[name].copy_(value)
+        for name in own:
+            if name in state_dict:
+                own[name]._changed(as_array(state_dict[name]))
+        return LoadedKeys(missing, unexpected)
 
     # --- modes ---
 
     def train(self: _M, mode: bool = True) -> _M:
-        """Switch to training mode, where dropout drops and batch norm learns its statistics."""
+        """Switch to training mode, where dropout drops and batch norm learns its statistics.
+
+        Raises:
+            ValueError: if the mode is not True or False.
+        """
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: expected True or False, got {mode!r}")
         for module in self.modules():
-            module.__dict__["training"] = mode
+            if module is self or type(module).train is Module.train:
+                module.__dict__["training"] = mode
+            else:  # a class that keeps a part of itself frozen, say
+                module.train(mode)
         return self
 
     def eval(self: _M) -> _M:
@@ -185,27 +355,50 @@ class Module:
             parameter.requires_grad = requires_grad
         return self
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters; with `set_to_none=False` they become zeros."""
         for parameter in self.parameters():
-            parameter.grad = None
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad.zero_()
 
-    def apply(self: _M, function: Callable[[Module], Any]) -> _M:
-        """Call `function` with every module inside, this one last."""
-        for module in reversed(list(self.modules())):
-            function(module)
+    def apply(self: _M, fn: Callable[[Module], Any]) -> _M:
+        """Call `fn` with every module inside, those below a module before it."""
+        order: list[Module] = []
+        stack: list[Module] = [self]
+        while stack:  # this module first, the last below it next: backwards it is what is wanted
+            module = stack.pop()
+            order.append(module)
+            stack.extend(module.children())
+        for module in reversed(order):
+            fn(module)
         return self
 
-    def to(self: _M, dtype: Any) -> _M:
-        """Convert parameters and buffers to another floating-point type; "cpu" changes nothing."""
-        if str(dtype) == "cpu":
+    def to(self: _M, *args: Any, **kwargs: Any) -> _M:
+        """Convert floating-point parameters and buffers: `to(dtype)`, `to(device)`, or both.
+
+        Raises:
+            ValueError: for another device than the CPU.
+            TypeError: for a type that is not floating-point.
+        """
+        kind = target("to", *args, **kwargs)
+        if kind is None:
             return self
-        for home in ("_parameters", "_buffers"):
-            for _, tensors, key in self._slots(home):
-                tensor = tensors[key]
-                if tensor.dtype.kind == "f" and tensor.dtype != np.dtype(dtype):
-                    tensor.data = tensor._array.astype(dtype)
-                    tensor.grad = None
+        if kind.kind != "f":
+            raise TypeError(f"to: expected float32 or float64 for a module, got {kind}")
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.dtype.kind == "f" and tensor.dtype != kind:
+                tensor.data = tensor._array.astype(kind)
+                tensor.grad = None
+        return self
+
+    def type(self: _M, dst_type: Any) -> _M:
+        """The same as `to(dtype)`."""
+        return self.to(dst_type)
+
+    def cpu(self: _M) -> _M:
+        """The module itself: it is on the CPU."""
         return self
 
     def double(self: _M) -> _M:
@@ -223,9 +416,19 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        lines = [
-            f"({name}): " + repr(child).replace("\n", "\n  ")
-            for name, child in self._modules.items()
-        ]
+        lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self._below()]
         head = f"{type(self).__name__}({self.extra_repr()}"
         return head + ("\n  " + "\n  ".join(lines) + "\n)" if lines else ")")
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _once(named: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Each thing under its first name only."""
+    seen: set[int] = set()
+    for name, thing in named:
+        if id(thing) not in seen:
+            seen.add(id(thing))
+            yield name, thing

@@ -97,7 +97,10 @@ class FlatBlock:
     def _allocate_grads(self) -> None:
         self.grads = _aligned(self.values.size, self.values.dtype)
         for p, place in zip(self.parameters, self.slices, strict=True):
-            p._grad_buffer = self.grads[place].reshape(p.shape)
+            # over a memoryview, so that views of the buffer hold the buffer, not the block's array:
+            # its reference count then tells whether someone keeps a part of the gradient
+            memory: Any = self.grads[place].reshape(p.shape)
+            p._grad_buffer = np.asarray(memoryview(memory))
             self._adopt_grad(p)
 
     @staticmethod

@@ -1,8 +1,10 @@
 """Layers and containers."""
 
+from typing import Any
+
 import numpy as np
 
-from fastnn import nn
+from fastnn import Tensor, nn
 from tables.activations import relu
 from tables.kinds import Array, ModuleCase
 
@@ -13,6 +15,26 @@ def linear(x: Array, weight: Array, bias: Array | float = 0.0) -> Array:
 
 def _two_layers(x: Array, **p: Array) -> Array:
     return linear(relu(linear(x, p["_0_weight"], p["_0_bias"])), p["_2_weight"], p["_2_bias"])
+
+
+class Branches(nn.Module):
+    """A list and a dict of modules, in a forward of one's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
+        self.heads = nn.ModuleDict({"a": nn.Linear(3, 2), "b": nn.Linear(3, 2)})
+
+    def forward(self, x: Any) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return sum(head(x) for head in self.heads.values())  # type: ignore[return-value]
+
+
+def _branches(x: Array, **p: Array) -> Array:
+    for i in range(2):
+        x = linear(x, p[f"layers_{i}_weight"], p[f"layers_{i}_bias"])
+    return sum(linear(x, p[f"heads_{k}_weight"], p[f"heads_{k}_bias"]) for k in "ab")
 
 
 LAYERS = [
@@ -115,5 +137,19 @@ LAYERS = [
         inputs=((2, 3),),
         reference=lambda x: x,
         repr="Sequential()",
+    ),
+    ModuleCase(
+        "ModuleList-and-ModuleDict",
+        make=Branches,
+        inputs=((5, 3),),
+        reference=_branches,
+        repr="Branches(\n  (layers): ModuleList(\n    (0): Linear(in_features=3, out_features=3, "
+        "bias=True)\n    (1): Linear(in_features=3, out_features=3, bias=True)\n  )\n  (heads): "
+        "ModuleDict(\n    (a): Linear(in_features=3, out_features=2, bias=True)\n    (b): Linear("
+        "in_features=3, out_features=2, bias=True)\n  )\n)",
+        bad_arguments=(
+            (nn.ModuleList, ([1],), TypeError, "ModuleList: expected modules, got int at 0"),
+            (nn.ModuleDict, ({"a": 1},), TypeError, "ModuleDict: expected modules, got int at a"),
+        ),
     ),
 ]
