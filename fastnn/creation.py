@@ -162,37 +162,45 @@ def full(
     return Tensor(np.full(sizes((size,)), value, value.dtype), requires_grad)
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+def zeros(
+    *shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """A tensor of zeros.
 
     >>> import fastnn
     >>> fastnn.zeros(2)
     tensor([0., 0.])
     """
-    return Tensor(np.zeros(sizes(size), _kind("zeros", device, dtype)), requires_grad)
+    return Tensor(np.zeros(sizes(shape or (size,)), _kind("zeros", device, dtype)), requires_grad)
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+def ones(
+    *shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """A tensor of ones.
 
     >>> import fastnn
     >>> fastnn.ones(2)
     tensor([1., 1.])
     """
-    return Tensor(np.ones(sizes(size), _kind("ones", device, dtype)), requires_grad)
+    return Tensor(np.ones(sizes(shape or (size,)), _kind("ones", device, dtype)), requires_grad)
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+def empty(
+    *shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """A tensor of whatever its memory held.
 
     >>> import fastnn
     >>> fastnn.empty(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.empty(sizes(size), _kind("empty", device, dtype)), requires_grad)
+    return Tensor(np.empty(sizes(shape or (size,)), _kind("empty", device, dtype)), requires_grad)
 
 
-def eye(n: Any, m: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+def eye(
+    n: Any, m: Any = None, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """Ones on the diagonal of an (n, m) matrix of zeros, square by default.
 
     >>> import fastnn
@@ -200,14 +208,15 @@ def eye(n: Any, m: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.eye(n, m, dtype=_kind("eye", device, dtype)))
+    return Tensor(np.eye(n, m, dtype=_kind("eye", device, dtype)), requires_grad)
 
 
 # --- of random values ---
 
 
 def randn(
-    *size: Any,
+    *shape: Any,
+    size: Any = None,
     dtype: Any = None,
     device: Any = None,
     requires_grad: Any = False,
@@ -221,11 +230,14 @@ def randn(
     """
     kind: Any = _kind("randn", device, dtype)
     draws = (generator or default_generator).numpy
-    return Tensor(np.asarray(draws.standard_normal(sizes(size), dtype=kind)), requires_grad)
+    return Tensor(
+        np.asarray(draws.standard_normal(sizes(shape or (size,)), dtype=kind)), requires_grad
+    )
 
 
 def rand(
-    *size: Any,
+    *shape: Any,
+    size: Any = None,
     dtype: Any = None,
     device: Any = None,
     requires_grad: Any = False,
@@ -239,7 +251,7 @@ def rand(
     """
     kind: Any = _kind("rand", device, dtype)
     draws = (generator or default_generator).numpy
-    return Tensor(np.asarray(draws.random(sizes(size), dtype=kind)), requires_grad)
+    return Tensor(np.asarray(draws.random(sizes(shape or (size,)), dtype=kind)), requires_grad)
 
 
 def randint(
@@ -310,27 +322,33 @@ def normal(
 # --- like another tensor ---
 
 
-def zeros_like(input: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+def zeros_like(
+    input: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """Zeros in the shape and type of another tensor.
 
     >>> import fastnn
     >>> fastnn.zeros_like(fastnn.ones(2))
     tensor([0., 0.])
     """
-    return full_like(input, 0, dtype, requires_grad)
+    return full_like(input, 0, dtype, device, requires_grad)
 
 
-def ones_like(input: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+def ones_like(
+    input: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """Ones in the shape and type of another tensor.
 
     >>> import fastnn
     >>> fastnn.ones_like(fastnn.zeros(2))
     tensor([1., 1.])
     """
-    return full_like(input, 1, dtype, requires_grad)
+    return full_like(input, 1, dtype, device, requires_grad)
 
 
-def full_like(input: Any, fill_value: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+def full_like(
+    input: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """One value in the shape and type of another tensor.
 
     >>> import fastnn
@@ -338,10 +356,12 @@ def full_like(input: Any, fill_value: Any, dtype: Any = None, requires_grad: Any
     tensor([7., 7.])
     """
     like = as_array(input)
-    return full(like.shape, fill_value, dtype or like.dtype, requires_grad=requires_grad)
+    return full(like.shape, fill_value, dtype or like.dtype, device, requires_grad)
 
 
-def empty_like(input: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+def empty_like(
+    input: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """Whatever memory held, in the shape and type of another tensor.
 
     >>> import fastnn
@@ -349,10 +369,13 @@ def empty_like(input: Any, dtype: Any = None, requires_grad: Any = False) -> Ten
     (2,)
     """
     like = as_array(input)
-    return empty(like.shape, dtype=dtype or like.dtype, requires_grad=requires_grad)
+    kind = dtype or like.dtype
+    return empty(like.shape, dtype=kind, device=device, requires_grad=requires_grad)
 
 
-def rand_like(input: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+def rand_like(
+    input: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """Draws from the uniform distribution on [0, 1), in the shape and type of another tensor.
 
     >>> import fastnn
@@ -360,10 +383,13 @@ def rand_like(input: Any, dtype: Any = None, requires_grad: Any = False) -> Tens
     (2,)
     """
     like = as_array(input)
-    return rand(like.shape, dtype=dtype or like.dtype, requires_grad=requires_grad)
+    kind = dtype or like.dtype
+    return rand(like.shape, dtype=kind, device=device, requires_grad=requires_grad)
 
 
-def randn_like(input: Any, dtype: Any = None, requires_grad: Any = False) -> Tensor:
+def randn_like(
+    input: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False
+) -> Tensor:
     """Draws from the standard normal distribution, in the shape and type of another tensor.
 
     >>> import fastnn
@@ -371,7 +397,8 @@ def randn_like(input: Any, dtype: Any = None, requires_grad: Any = False) -> Ten
     (2,)
     """
     like = as_array(input)
-    return randn(like.shape, dtype=dtype or like.dtype, requires_grad=requires_grad)
+    kind = dtype or like.dtype
+    return randn(like.shape, dtype=kind, device=device, requires_grad=requires_grad)
 
 
 # --- evenly spaced ---

@@ -48,6 +48,7 @@ __all__ = [
     "index_select",
     "is_floating_point",
     "is_tensor",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
@@ -137,7 +138,7 @@ masked_fill, masked_select = _functions(Tensor.masked_fill, Tensor.masked_select
 eq, ne = _functions(Tensor.eq, Tensor.ne)
 lt, le, gt, ge = _functions(Tensor.lt, Tensor.le, Tensor.gt, Tensor.ge)
 isnan, isinf, isfinite = _functions(Tensor.isnan, Tensor.isinf, Tensor.isfinite)
-equal, allclose = _functions(Tensor.equal, Tensor.allclose)
+equal, allclose, isclose = _functions(Tensor.equal, Tensor.allclose, Tensor.isclose)
 numel, is_floating_point = _functions(Tensor.numel, Tensor.is_floating_point)
 
 # --- reductions ---

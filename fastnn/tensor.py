@@ -549,6 +549,10 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         """Whether another tensor has the same shape and the same values."""
         return np.array_equal(self._array, as_array(other))
 
+    def isclose(self, other: Any, rtol: float = 1e-05, atol: float = 1e-08) -> Tensor:
+        """Where two values agree to `atol + rtol |other|`."""
+        return self._constant(np.isclose(self._array, as_array(other), rtol=rtol, atol=atol))
+
     def allclose(self, other: Any, rtol: float = 1e-05, atol: float = 1e-08) -> bool:
         """Whether all values agree to `atol + rtol |other|`."""
         return np.allclose(self._array, as_array(other), rtol=rtol, atol=atol)

@@ -122,8 +122,8 @@ class Elementwise(Operations):
         high = None if max is None else self._operand(max)._array
 
         def backward(g: Array) -> tuple[Array]:
-            inside = np.ones(x.shape, bool) if low is None else ~(x < low)
-            return (g * (inside if high is None else inside & ~(x > high)),)
+            inside = np.ones(x.shape, bool) if low is None else x >= low
+            return (g * (inside if high is None else inside & (x <= high)),)
 
         out = x if low is None else np.maximum(x, low)
         out = out if high is None else np.minimum(out, high)
