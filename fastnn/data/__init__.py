@@ -14,6 +14,7 @@ from fastnn.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from fastnn.data.scaling import MinMaxScale, Standardize
 from fastnn.data.split import random_split, stratified_split
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "IterableDataset",
+    "MinMaxScale",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
+    "Standardize",
     "Subset",
     "SubsetRandomSampler",
     "TensorDataset",
