@@ -80,9 +80,11 @@ def test_neither_small_nor_large_columns_lose_their_spread(make, scale):
     np.testing.assert_allclose(z, make().fit_transform(TRAIN), rtol=1e-9, atol=1e-12)
 
 
-def test_a_small_spread_on_a_large_offset():
-    x = 1e8 + np.arange(1000.0) % 7
-    np.testing.assert_allclose(Standardize().fit(x).std.item(), (np.arange(1000) % 7).std(), 1e-14)
+@pytest.mark.parametrize("offset", [1e8, 1e12, 2.0**50])
+def test_a_small_spread_on_a_large_offset(offset):
+    steps = np.arange(1000) % 7
+    std = Standardize().fit(offset + steps).std.item()
+    np.testing.assert_allclose(std, steps.std(), rtol=1e-14)
 
 
 @both
