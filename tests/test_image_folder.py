@@ -5,20 +5,21 @@ import copy
 import io
 import os
 import pickle
+import re
 import struct
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
-from support import run_python
+from support import ROOT, run_python
 
 from fastnn.data import DataLoader, Subset, stratified_split
 from fastnn.errors import FileFormatError
 from fastnn.tensor import Tensor
 from fastnn.vision import folder, load_image
 from fastnn.vision import transforms as T
-from fastnn.vision.datasets import ImageFolder
+from fastnn.vision.datasets import MNIST, ImageFolder
 
 RANDOM = np.random.Generator(np.random.Philox(0))
 PIXELS = RANDOM.integers(0, 256, (6, 5, 7, 3)).astype(np.uint8)
@@ -454,7 +455,7 @@ def test_copies(root, duplicate):
 def test_without_pillow(root):
     code = (
         "import sys; sys.modules['PIL'] = None\n"
-        "from fastnn.vision.datasets import ImageFolder\n"
+        "from fastnn.vision.datasets import MNIST, ImageFolder\n"
         f"data = ImageFolder({str(root)!r})\n"
         "print(len(data))\n"
         "data[0]\n"
@@ -462,3 +463,31 @@ def test_without_pillow(root):
     result = run_python(code)
     assert (result.returncode, result.stdout) == (1, "6\n")
     assert "needs Pillow: pip install 'fastnn[images]'" in result.stderr
+
+
+# --- the example
+
+
+def run_example(folder, *arguments):
+    script = str(ROOT / "examples" / "digits_folder.py")
+    code = (
+        "import os, runpy, sys\n"
+        "os.chdir(sys.argv.pop(1))\n"
+        f"runpy.run_path({script!r}, run_name='__main__')\n"
+    )
+    result = run_python(code, str(folder), *arguments, timeout=100)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_the_example_writes_reads_and_plots(tmp_path):
+    out = run_example(tmp_path, "--train", "500", "--test", "200", "--epochs", "4")
+    assert float(re.search(r"test accuracy: ([\d.]+)%", out)[1]) > 70
+    assert load_image(tmp_path / "digits_folder.png").width > 300
+    digits = tmp_path / "digits"
+    assert len(list(digits.glob("train/*/*.png"))) == 500
+    first, label = ImageFolder(digits / "test")[0]
+    np.testing.assert_array_equal(np.asarray(first)[..., 0], MNIST(train=False).data[3].numpy())
+    assert label == 0
+    out = run_example(tmp_path, "digits/train", "--epochs", "1", "--plot", "own.png")
+    assert "own.png" in out
