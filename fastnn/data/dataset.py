@@ -93,8 +93,9 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Rows of one or more tensors of equal length, the usual data set for `(X, y)`.
 
     Args:
-        *tensors: Tensors or array-likes of shape (N, ...). Tensors and NumPy arrays are not
-            copied, unless their type is not one that fastnn computes with.
+        *tensors: Tensors, arrays, data frames or lists of shape (N, ...). Tensors and NumPy
+            arrays are not copied, unless their type is not one that fastnn computes with; of a
+            memory-mapped file (`np.load(path, mmap_mode="r")`) each batch reads its rows only.
 
     Raises:
         TypeError: if an argument does not hold real numbers.
