@@ -35,10 +35,11 @@ class Node:
     """One recorded operation: its inputs, and how a gradient of its output becomes theirs.
 
     `saved` lists tensors whose values the backward reads, by the version they had; a value
-    changed in place since then would give a wrong gradient, so it is an error.
+    changed in place since then would give a wrong gradient, so it is an error. `makers` are the
+    operations that made the inputs, which `out += x` may change later.
     """
 
-    __slots__ = ("backward", "inputs", "name", "order", "saved")
+    __slots__ = ("backward", "inputs", "makers", "name", "order", "saved")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Node:
     ) -> None:
         self.name = name
         self.inputs = inputs
+        self.makers: Sequence[Node | None] = [t._node for t in inputs]
         self.backward: BackwardFn | None = backward
         self.saved = tuple((t._version, t._version[0], t.shape) for t in saved)
         self.order = _next_order()
@@ -84,7 +86,7 @@ class Node:
     def free(self) -> None:
         """Drop what the backward kept alive."""
         self.backward = None
-        self.saved = ()
+        self.inputs = self.makers = self.saved = ()
 
 
 def run_backward(
@@ -98,15 +100,22 @@ def run_backward(
     """
     pending: dict[Node, Array] = {}
     heap: list[tuple[int, Node]] = []
-    arriving: Iterable[tuple[Tensor, Array | None]] = roots
+    arriving: Iterable[tuple[Tensor, Node | None, Array | None]]
+    arriving = [(tensor, tensor._node, g) for tensor, g in roots]
     with np.errstate(all="ignore"):  # infinities and NaNs are results, as in the forward
         while True:
-            for tensor, g in arriving:
+            for tensor, maker, g in arriving:
                 if g is None or not tensor.requires_grad:
+                    if maker is not None and not tensor.requires_grad:
+                        raise RuntimeError(
+                            f"backward: a result of shape {tensor.shape} was taken off the tape by "
+                            "detach_() after it was used; use detach(), which makes a new tensor"
+                        )
                     continue
                 g = np.asarray(g, tensor.dtype)  # mixed types; scalars NumPy makes of 0-d results
-                maker = tensor._node
                 if maker is None:
+                    if tensor._node is not None:
+                        continue  # a constant when it was used, which += made a result
                     if deliver is None:
                         tensor._accumulate(g)
                     else:
@@ -120,7 +129,7 @@ def run_backward(
                 return
             _, node = heapq.heappop(heap)  # newest first: all uses of a value before its maker
             grads = node.run(np.asarray(pending.pop(node)))  # NumPy makes scalars of 0-d sums
-            arriving = zip(node.inputs, grads, strict=True)
+            arriving = zip(node.inputs, node.makers, grads, strict=True)
             if not retain_graph:
                 node.free()
 

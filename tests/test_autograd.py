@@ -624,3 +624,118 @@ def test_detach_shares_memory_and_cuts_the_tape() -> None:
     assert np.shares_memory(x.detach().numpy(), x._array)
     with pytest.raises(RuntimeError, match=r"use detach\(\)\.numpy\(\)"):
         x.numpy()
+
+
+# --- gradients of chosen tensors ---
+
+
+def test_grad_leaves_every_grad_alone() -> None:
+    x, w = (fastnn.tensor([v], requires_grad=True) for v in (2.0, 3.0))
+    middle = x * w
+    loss = (middle * middle).sum()
+    dw, dmiddle = fastnn.autograd.grad(loss, [w, middle], retain_graph=True)
+    assert (dw.tolist(), dmiddle.tolist()) == ([2 * 6 * 2], [12])
+    assert x.grad is None
+    assert w.grad is None
+    loss.backward()
+    assert w.grad.tolist() == [24]
+
+
+def test_grad_of_a_layers_weights_is_not_their_buffer() -> None:
+    layer = nn.Linear(3, 2)
+    optimizer = fastnn.optim.SGD(layer.parameters(), lr=0.1)
+    (dw,) = fastnn.autograd.grad(layer(fastnn.ones(1, 3)).sum(), layer.weight)
+    (layer(fastnn.ones(1, 3)) * 5).sum().backward()
+    optimizer.step()
+    assert dw.tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_grad_of_several_outputs_and_uses() -> None:
+    x = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    shared = x * x
+    (dx,) = fastnn.autograd.grad([shared.sum(), shared * 3], [x], [None, fastnn.ones(2)])
+    assert dx.tolist() == [8, 16]
+    (dx,) = fastnn.autograd.grad((x + x * x).sum(), x)
+    assert dx.tolist() == [3, 5]
+
+
+def test_grad_of_what_is_not_used() -> None:
+    x, y = fastnn.ones(1, requires_grad=True), fastnn.ones(1, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"grad: no output depends on input 1 .*allow_unused"):
+        fastnn.autograd.grad(x * 2, [x, y])
+    assert fastnn.autograd.grad(x * 2, [x, y], allow_unused=True)[1] is None
+    with pytest.raises(RuntimeError, match=r"grad: input 0 of shape .* requires no gradient"):
+        fastnn.autograd.grad(x * 2, fastnn.ones(1))
+    with pytest.raises(ValueError, match="create_graph"):
+        fastnn.autograd.grad(x * 2, x, create_graph=True)
+
+
+def test_retain_grad() -> None:
+    x = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    y.retain_grad()
+    z = (y * 3 + y).sum()
+    z.backward(retain_graph=True)
+    assert y.grad.tolist() == [4, 4]
+    z.backward()
+    assert y.grad.tolist() == [8, 8]
+    assert x.grad.tolist() == [16, 32]
+
+
+def test_detach_in_place() -> None:
+    x = fastnn.ones(2, requires_grad=True)
+    y = x * 2
+    y.detach_()
+    assert y.is_leaf
+    assert not y.requires_grad
+    assert y.grad_fn is None
+    y = x * 2
+    z = y.sum()
+    y.detach_()
+    with pytest.raises(RuntimeError, match=r"shape \(2,\) was taken off the tape by detach_"):
+        z.backward()
+
+
+@pytest.mark.parametrize("mode", [fastnn.no_grad, fastnn.inference_mode])
+def test_decorators_without_brackets(mode: Any) -> None:
+    x = fastnn.ones(1, requires_grad=True)
+
+    @mode
+    def double(v: Tensor) -> Tensor:
+        return v * 2
+
+    @mode()
+    def triple(v: Tensor) -> Tensor:
+        return v * 3
+
+    assert not double(x).requires_grad
+    assert not triple(x).requires_grad
+    assert (x * 2).requires_grad
+
+
+def test_inference_mode_can_be_off() -> None:
+    x = fastnn.ones(1, requires_grad=True)
+    with fastnn.no_grad(), fastnn.inference_mode(False):
+        assert (x * 2).requires_grad
+
+
+def test_set_grad_enabled() -> None:
+    x = fastnn.ones(1, requires_grad=True)
+    fastnn.set_grad_enabled(False)
+    try:
+        assert not (x * 2).requires_grad
+    finally:
+        fastnn.set_grad_enabled(True)
+    with fastnn.set_grad_enabled(False):
+        assert not (x * 2).requires_grad
+        with fastnn.set_grad_enabled(True):
+            assert (x * 2).requires_grad
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+
+    @fastnn.set_grad_enabled(False)
+    def double(v: Tensor) -> Tensor:
+        return v * 2
+
+    assert fastnn.is_grad_enabled()
+    assert not double(x).requires_grad

@@ -397,3 +397,128 @@ def test_a_thousand_layers() -> None:
 def test_labels_row_draws_every_class() -> None:
     drawn = Labels(1000, 3).draw(np.random.default_rng(0))
     assert sorted(set(drawn.tolist())) == [0, 1, 2]
+
+
+# --- names, buffers, lists ---
+
+
+class Nested(nn.Module):
+    """A shared layer, a frozen buffer, a parameter that is not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", fastnn.zeros(2))
+        self.register_buffer("scratch", fastnn.zeros(3), persistent=False)
+        self.register_buffer("later", None)
+        self.register_parameter("scale", None)
+        self.shared = nn.Linear(2, 2)
+        self.net = nn.Sequential(self.shared, nn.ReLU(), nn.Linear(2, 1))
+
+
+def test_buffers_and_names() -> None:
+    model = Nested()
+    assert [n for n, _ in model.named_buffers()] == ["seen", "scratch"]
+    assert [b.shape for b in model.buffers()] == [(2,), (3,)]
+    assert (model.scale, model.later) == (None, None)
+    assert list(model.state_dict()) == ["seen", "shared.weight", "shared.bias", "net.0.weight",
+                                        "net.0.bias", "net.2.weight", "net.2.bias"]  # fmt: skip
+    assert next(iter(model.state_dict(prefix="m."))) == "m.seen"
+    assert model.state_dict(keep_vars=True)["shared.weight"] is model.shared.weight
+    names = [n for n, _ in model.named_parameters(prefix="m")]
+    assert names == ["m.shared.weight", "m.shared.bias", "m.net.2.weight", "m.net.2.bias"]
+    assert list(model.parameters(recurse=False)) == []
+    assert len(list(model.named_parameters(remove_duplicate=False))) == 6
+    model.later = fastnn.ones(1)
+    model.scale = nn.Parameter(fastnn.ones(1))
+    assert {"later", "scale"} <= set(model.state_dict())
+    assert {"shared", "scale", "seen", "net"} <= set(dir(model))
+    assert [type(m) for m in model.children()] == [nn.Linear, nn.Sequential]
+
+
+def test_things_by_dotted_name() -> None:
+    model = Nested()
+    assert model.get_submodule("net.2") is model.net[2]
+    assert model.get_submodule("") is model
+    assert model.get_parameter("net.2.bias") is model.net[2].bias
+    assert model.get_buffer("seen") is model.seen
+    for call, pattern in (
+        (lambda: model.get_submodule("net.7"), "Sequential has no attribute '7'"),
+        (lambda: model.get_parameter("net.2.wieght"), "Linear has no attribute .*did you mean"),
+        (lambda: model.get_buffer("later"), "Nested has no attribute 'later'"),
+    ):
+        with pytest.raises(AttributeError, match=pattern):
+            call()
+
+
+@pytest.mark.parametrize(("call", "error", "pattern"), [
+    (lambda m: m.register_buffer("x", 3), TypeError, "register_buffer: expected a tensor .*'x'"),
+    (lambda m: m.register_parameter("x", fastnn.ones(1)), TypeError, "expected a Parameter"),
+    (lambda m: m.add_module("x", 3), TypeError, "add_module: expected a Module, got int"),
+    (lambda m: m.add_module("a.b", nn.ReLU()), KeyError, "name without a dot, got 'a.b'"),
+    (lambda m: m.add_module("", nn.ReLU()), KeyError, "name without a dot"),
+    (lambda m: m.add_module("forward", nn.ReLU()), KeyError, "has an attribute 'forward' already"),
+    (lambda m: m.register_buffer("shared", fastnn.ones(1)), KeyError, "'shared' already"),
+    (lambda m: m.add_module("me", m), ValueError, "cannot be a part of itself"),
+    (lambda m: setattr(m.net, "me", m), ValueError, "cannot be a part of itself"),
+    (lambda m: m.train("yes"), ValueError, "train: expected True or False, got 'yes'"),
+    (lambda m: m.load_state_dict(None), TypeError, "load_state_dict: expected a mapping .*None"),
+    (lambda m: m.load_state_dict({}, assign=True), ValueError, "assign=True is not here"),
+    (lambda m: m.net.extend([nn.ReLU]), TypeError, "Sequential: expected modules, got type at 3"),
+    (lambda m: nn.Sequential([nn.ReLU()]), TypeError, r"got list at 0; unpack a list: .*\*layers"),
+])  # fmt: skip
+def test_bad_parts(call: Any, error: type[Exception], pattern: str) -> None:
+    with pytest.raises(error, match=pattern):
+        call(Nested())
+
+
+def test_load_state_dict_returns_what_did_not_match() -> None:
+    net = Net()
+    assert repr(net.load_state_dict(net.state_dict())) == "<All keys matched successfully>"
+    result = net.load_state_dict({"scale": np.ones(1), "other": np.ones(1)}, strict=False)
+    assert result.missing_keys == [n for n in net.state_dict() if n != "scale"]
+    assert result.unexpected_keys == ["other"]
+
+
+def test_apply_goes_from_below_upwards_in_order() -> None:
+    seen: list[str] = []
+    model = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.ReLU(), nn.Flatten()))
+    model.apply(lambda m: seen.append(type(m).__name__))
+    assert seen == ["Linear", "ReLU", "Flatten", "Sequential", "Sequential"]
+
+
+def test_a_part_may_have_a_train_of_its_own() -> None:
+    class Frozen(nn.Linear):
+        def train(self, mode: bool = True) -> Any:
+            return super().train(False)
+
+    model = nn.Sequential(Frozen(1, 1), nn.ReLU()).train()
+    assert [m.training for m in model.modules()] == [True, False, True]
+
+
+def test_lists_of_modules() -> None:
+    layers = nn.ModuleList([nn.Linear(i + 1, 1) for i in range(3)])
+    layers.append(nn.ReLU()).insert(0, nn.Flatten())
+    assert [type(m).__name__ for m in layers] == ["Flatten", "Linear", "Linear", "Linear", "ReLU"]
+    assert isinstance(layers[1:3], nn.ModuleList)
+    assert list(layers[1:3].state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    del layers[0]
+    layers[-1] = nn.Linear(9, 1)
+    assert [m.in_features for m in layers] == [1, 2, 3, 9]
+    assert layers[3] in layers
+    assert layers[-1] is layers[3]
+    heads = nn.ModuleDict([("a", nn.ReLU())])
+    heads["b"] = nn.Linear(1, 1)
+    assert list(heads.items())[1][0] == "b"
+    assert ("a" in heads, "c" in heads, len(heads)) == (True, False, 2)
+    del heads["a"]
+    assert list(heads.keys()) == ["b"]
+    model = nn.Sequential({"first": nn.Linear(1, 2), "last": nn.ReLU()})
+    assert list(model[:1].state_dict()) == ["first.weight", "first.bias"]
+    assert model.extend([nn.Linear(2, 1)])[2] is model[-1]
+
+
+def test_zero_grad_to_zeros() -> None:
+    layer = nn.Linear(2, 1)
+    layer(fastnn.ones(1, 2)).sum().backward()
+    layer.zero_grad(set_to_none=False)
+    assert [p.grad.tolist() for p in layer.parameters()] == [[[0, 0]], [0]]

@@ -198,7 +198,7 @@ class Module:
             recurse: Whether those of sub-modules count.
             remove_duplicate: Whether a parameter with two names is listed under the first only.
         """
-        found = self._tensors("_parameters", prefix, recurse)
+        found = self._tensors("_parameters", prefix, recurse, remove_duplicate)
         return _once(found) if remove_duplicate else found
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
@@ -209,7 +209,7 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """All buffers with dotted names, as `named_parameters`."""
-        found = self._tensors("_buffers", prefix, recurse)
+        found = self._tensors("_buffers", prefix, recurse, remove_duplicate)
         return _once(found) if remove_duplicate else found
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
@@ -259,8 +259,11 @@ class Module:
     def _below(self) -> Iterator[tuple[str, Module]]:
         return ((name, m) for name, m in self._modules.items() if m is not None)
 
-    def _tensors(self, home: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
-        for path, module in self.named_modules(prefix=prefix) if recurse else [(prefix, self)]:
+    def _tensors(
+        self, home: str, prefix: str, recurse: bool, once: bool
+    ) -> Iterator[tuple[str, Any]]:
+        below = self.named_modules(prefix=prefix, remove_duplicate=once)
+        for path, module in below if recurse else [(prefix, self)]:
             for key, tensor in module.__dict__[home].items():
                 if tensor is not None:
                     yield _join(path, key), tensor
