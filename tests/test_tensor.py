@@ -123,11 +123,13 @@ def test_changes_in_a_forward_keep_the_gradients_of_what_was_computed_before() -
 def test_a_total_that_starts_as_a_constant() -> None:
     w = fastnn.tensor([3.0], requires_grad=True)
     total = fastnn.tensor(0.0)
+    early = total * w
     for _ in range(3):
         total += (w * w).sum()
     assert total.requires_grad
-    total.backward()
+    (early + total).backward()
     assert w.grad.tolist() == [18]
+    assert total.grad is None
 
 
 def test_rows_set_one_by_one() -> None:
