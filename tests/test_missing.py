@@ -58,7 +58,7 @@ def test_python_asks_quietly() -> None:
     x = fastnn.ones(2, 2)
     for owner in (x, nn.Linear(1, 1), fastnn, nn, F, optim):
         assert not hasattr(owner, "__wrapped__")
-        with pytest.raises(AttributeError, match="has no attribute '__lenn__'$"):
+        with pytest.raises(AttributeError, match=r"has no attribute '__lenn__'$"):
             owner.__lenn__  # noqa: B018
     assert copy.copy(x).tolist() == [[1, 1], [1, 1]]
     assert pickle.loads(pickle.dumps(x)).tolist() == [[1, 1], [1, 1]]
