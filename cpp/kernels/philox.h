@@ -20,6 +20,10 @@ typedef Simd<double> WideLanes;
 typedef uint64_t Wide __attribute__((vector_size(FASTNN_VECTOR_BYTES)));
 constexpr uint64_t kLowHalf = 0xFFFFFFFF;
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the words of a lane would be stored the wrong way round"
+#endif
+
 // The 64-bit products of the low halves. The compiler does not see that one instruction does it.
 inline Wide multiply_low_halves(Wide a, Wide b) {
 #if defined(__AVX512F__)
@@ -31,6 +35,23 @@ inline Wide multiply_low_halves(Wide a, Wide b) {
 #else
     return (a & kLowHalf) * (b & kLowHalf);
 #endif
+}
+
+// a0 b0 a1 b1 ... of the lanes of a and b, in two vectors. Lane by lane it would be stored in small
+// pieces, which a wide load cannot be served from.
+inline void store_interleaved(uint32_t* p, Wide a, Wide b) {
+#if FASTNN_VECTOR_BYTES == 64
+    const Wide front = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+    const Wide back = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#elif FASTNN_VECTOR_BYTES == 32
+    const Wide front = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const Wide back = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#else
+    const Wide front = __builtin_shufflevector(a, b, 0, 2);
+    const Wide back = __builtin_shufflevector(a, b, 1, 3);
+#endif
+    std::memcpy(p, &front, sizeof front);
+    std::memcpy(p + sizeof front / sizeof *p, &back, sizeof back);
 }
 
 // A run of blocks: 64 words, a multiple of what any ISA's vectors make at once.
@@ -66,15 +87,10 @@ inline void philox_run(uint32_t* words, uint64_t seed, uint64_t draw, uint64_t b
             key1 += 0xBB67AE85;
         }
         FASTNN_UNROLL for (int k = 0; k < kChains; ++k) {
-            const Wide front = (c0[k] & kLowHalf) | (c1[k] << 32);
-            const Wide back = (c2[k] & kLowHalf) | (c3[k] << 32);
-            for (int i = 0; i < kWidth; ++i) {
-                uint32_t* four = words + 4 * (first + k * kWidth + i);
-                for (int w = 0; w < 2; ++w) {
-                    four[w] = uint32_t(front[i] >> (32 * w));
-                    four[2 + w] = uint32_t(back[i] >> (32 * w));
-                }
-            }
+            // words 0 and 1 of a block in one lane, 2 and 3 in another (the low one first in
+            // memory)
+            store_interleaved(words + 4 * (first + k * kWidth), (c0[k] & kLowHalf) | (c1[k] << 32),
+                              (c2[k] & kLowHalf) | (c3[k] << 32));
         }
     }
 }
