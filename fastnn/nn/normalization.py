@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +9,9 @@ import numpy as np
 
 from fastnn.nn import functional as F
 from fastnn.nn import init
-from fastnn.nn.functional.normalization import shape_of
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
+from fastnn.nn.sizes import checked_shape, checked_size
 from fastnn.tensor import Tensor, as_tensor
 
 __all__ = ["BatchNorm1d", "LayerNorm"]
@@ -60,7 +59,7 @@ class BatchNorm1d(Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.num_features = _channels(num_features)
+        self.num_features = checked_size("BatchNorm1d", "num_features", num_features)
         self.eps, self.momentum = eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = Parameter(np.empty(self.num_features, dtype)) if affine else None
@@ -161,7 +160,7 @@ class LayerNorm(Module):
         dtype: Any = np.float32,
     ) -> None:
         super().__init__()
-        self.normalized_shape = shape_of("LayerNorm", normalized_shape)
+        self.normalized_shape = checked_shape("LayerNorm", "normalized_shape", normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         affine, shape = elementwise_affine, self.normalized_shape
         self.weight = Parameter(np.empty(shape, dtype)) if affine else None
@@ -185,13 +184,3 @@ class LayerNorm(Module):
             f"{self.normalized_shape}, eps={self.eps}, "
             f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
-
-
-def _channels(value: Any) -> int:
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"BatchNorm1d: expected an integer num_features, got {value!r}") from None
-    if count < 0:
-        raise ValueError(f"BatchNorm1d: expected num_features >= 0, got {count}")
-    return count

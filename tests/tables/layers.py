@@ -68,8 +68,8 @@ _DROPOUT_ERRORS = (
 )
 
 _BATCH_NORM_ERRORS = (
-    ((np.zeros((5, 3)),), ValueError, r"BatchNorm\(4\): expected .*\(N, 4, L\), got \(5, 3\)"),
-    ((np.zeros((5, 3, 4)),), ValueError, r"BatchNorm\(4\): expected .*got \(5, 3, 4\)"),
+    ((np.zeros((5, 3)),), ValueError, r"BatchNorm1d\(4\): expected .*\(N, 4, L\), got \(5, 3\)"),
+    ((np.zeros((5, 3, 4)),), ValueError, r"BatchNorm1d\(4\): expected .*got \(5, 3, 4\)"),
     ((np.zeros(4),), ValueError, r"BatchNorm1d\(4\): expected .*\(N, 4\).*, got \(4,\)"),
     ((np.zeros((2, 4, 3, 3)),), ValueError, r"BatchNorm1d\(4\): expected .*got \(2, 4, 3, 3\)"),
     ((np.zeros((5, 4), np.float32),), TypeError, r"float64 as running_mean is, got float32"),

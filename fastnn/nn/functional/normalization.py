@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.autograd import Array
+from fastnn.nn.sizes import checked_shape
 from fastnn.tensor import Tensor, as_tensor, record
 
 __all__ = ["batch_norm", "layer_norm"]
@@ -114,7 +114,7 @@ def layer_norm(
     >>> fastnn.nn.functional.layer_norm(fastnn.tensor([[1.0, 3.0]]), (2,), eps=0.0).tolist()
     [[-1.0, 1.0]]
     """
-    x, sizes = as_tensor(input), shape_of("LayerNorm", normalized_shape)
+    x, sizes = as_tensor(input), checked_shape("LayerNorm", "normalized_shape", normalized_shape)
     _check_layer_norm(x, sizes, weight, bias)
     cols = math.prod(sizes)
     lead = x.shape[: x.ndim - len(sizes)]
@@ -156,25 +156,6 @@ def _given(tensor: Tensor | None, gradient: Array | None) -> tuple[Array | None,
     return () if tensor is None else (gradient,)
 
 
-def shape_of(who: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    """The sizes as a tuple; an error unless they are positive integers."""
-    many = isinstance(normalized_shape, Sequence) and not isinstance(normalized_shape, str)
-    given = normalized_shape if many else (normalized_shape,)
-    try:
-        sizes = tuple(operator.index(n) for n in given)  # type: ignore[union-attr, arg-type]
-    except TypeError:
-        raise TypeError(
-            f"{who}: expected normalized_shape to be an integer or a sequence of integers, "
-            f"got {normalized_shape!r}"
-        ) from None
-    if not sizes or min(sizes) < 1:
-        raise ValueError(
-            f"{who}: expected normalized_shape to hold at least one size, each at least 1, "
-            f"got {normalized_shape!r}"
-        )
-    return sizes
-
-
 def _check_batch_norm(
     x: Tensor,
     running_mean: Tensor | None,
@@ -186,7 +167,7 @@ def _check_batch_norm(
     named = {"running_mean": running_mean, "running_var": running_var,
              "weight": weight, "bias": bias}  # fmt: skip
     channels = next((t.shape[0] for t in named.values() if t is not None and t.ndim == 1), None)
-    who = "BatchNorm" if channels is None else f"BatchNorm({channels})"
+    who = "BatchNorm1d" if channels is None else f"BatchNorm1d({channels})"
     size = "C" if channels is None else channels
     if x.ndim < 2 or (channels is not None and x.shape[1] != channels):
         raise ValueError(
