@@ -9,6 +9,7 @@
 #include "kernels/optim.h"
 #include "kernels/peak.h"
 #include "kernels/reduce.h"
+#include "kernels/softmax.h"
 
 namespace fastnn {
 namespace {

@@ -9,5 +9,6 @@ from fastnn.nn.loss import *
 from fastnn.nn.module import *
 from fastnn.nn.parameter import Parameter
 
-__all__ = ["CrossEntropyLoss", "Flatten", "Linear", "Module", "Parameter", "ReLU", "Sequential",
-           "functional", "init"]  # fmt: skip
+__all__ = ["ELU", "GELU", "CrossEntropyLoss", "Flatten", "LeakyReLU", "Linear", "LogSoftmax",
+           "Module", "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus",
+           "Tanh", "functional", "init"]  # fmt: skip

@@ -4,4 +4,5 @@ from fastnn.nn.functional.activations import *
 from fastnn.nn.functional.linear import *
 from fastnn.nn.functional.losses import *
 
-__all__ = ["cross_entropy", "linear", "relu"]
+__all__ = ["cross_entropy", "elu", "gelu", "leaky_relu", "linear", "log_softmax", "relu",
+           "sigmoid", "silu", "softmax", "softplus", "tanh"]  # fmt: skip
