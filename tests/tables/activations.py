@@ -229,7 +229,7 @@ ACTIVATIONS = [
         errors=NOT_FLOATS,
     ),
     ModuleCase(
-        "SiLU-0d",
+        "SiLU-inplace",
         make=lambda: nn.SiLU(inplace=True),
         inputs=((1,),),
         reference=silu,
