@@ -12,6 +12,7 @@
 #include "kernels/peak.h"
 #include "kernels/philox.h"
 #include "kernels/reduce.h"
+#include "kernels/softmax.h"
 
 namespace fastnn {
 namespace {

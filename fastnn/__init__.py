@@ -13,7 +13,7 @@ from fastnn._core import available_isas, isa, set_isa
 from fastnn.autograd import enable_grad, is_grad_enabled, no_grad
 from fastnn.creation import *
 from fastnn.errors import *
-from fastnn.nn.functional import relu
+from fastnn.nn.functional import log_softmax, relu, sigmoid, softmax, tanh
 from fastnn.random import Generator, initial_seed, manual_seed
 from fastnn.serialization import load, save
 from fastnn.tensor import Tensor
@@ -26,7 +26,8 @@ __all__ = [
     "FileFormatError", "Generator", "History", "NonFiniteError", "Tensor", "Trainer", "allclose",
     "arange", "argmax", "available_isas", "bool", "cat", "data", "enable_grad", "equal", "exp",
     "float32", "float64", "from_numpy", "get_num_threads", "initial_seed", "int64",
-    "is_grad_enabled", "isa", "linspace", "load", "log", "manual_seed", "max", "mean", "nn",
-    "no_grad", "ones", "optim", "rand", "randn", "relu", "save", "set_isa", "set_num_threads",
-    "stack", "sum", "tensor", "uint8", "vision", "zeros",
+    "is_grad_enabled", "isa", "linspace", "load", "log", "log_softmax", "manual_seed", "max",
+    "mean", "nn", "no_grad", "ones", "optim", "rand", "randn", "relu", "save", "set_isa",
+    "set_num_threads", "sigmoid", "softmax", "stack", "sum", "tanh", "tensor", "uint8", "vision",
+    "zeros",
 ]  # fmt: skip

@@ -12,5 +12,27 @@ from fastnn.nn.module import *
 from fastnn.nn.normalization import *
 from fastnn.nn.parameter import Parameter
 
-__all__ = ["BatchNorm1d", "CrossEntropyLoss", "Dropout", "Flatten", "Identity", "LayerNorm",
-           "Linear", "Module", "Parameter", "ReLU", "Sequential", "functional", "init"]  # fmt: skip
+__all__ = [
+    "ELU",
+    "GELU",
+    "BatchNorm1d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "functional",
+    "init",
+]

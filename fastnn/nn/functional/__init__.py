@@ -6,4 +6,20 @@ from fastnn.nn.functional.linear import *
 from fastnn.nn.functional.losses import *
 from fastnn.nn.functional.normalization import *
 
-__all__ = ["batch_norm", "cross_entropy", "dropout", "layer_norm", "linear", "relu"]
+__all__ = [
+    "batch_norm",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "gelu",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+]
