@@ -21,6 +21,12 @@ struct Gemm {
     bool relu = false;
 };
 
+// What an activation is told beside its input, in the order of activations.def.
+template <class T>
+struct ActivationOptions {
+    T first = 0, second = 0;
+};
+
 // https://pytorch.org/docs/stable/generated/torch.optim.SGD.html; share = 1 - dampening
 template <class T>
 struct Sgd {

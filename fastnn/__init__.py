@@ -27,7 +27,7 @@ from fastnn.devices import Device as device
 from fastnn.errors import *
 from fastnn.functions import *
 from fastnn.missing import absent as _absent
-from fastnn.nn.functional import relu
+from fastnn.nn.functional import log_softmax, relu, sigmoid, softmax, tanh
 from fastnn.printing import set_printoptions
 from fastnn.random import Generator, initial_seed, manual_seed
 from fastnn.serialization import load, save
@@ -46,9 +46,9 @@ __all__ = [
     "FileFormatError", "Generator", "History", "NonFiniteError", "Size", "Tensor", "Trainer",
     "autograd", "available_isas", "backends", "cuda", "data", "device", "e", "enable_grad",
     "finfo", "get_num_threads", "iinfo", "inf", "inference_mode", "initial_seed",
-    "is_grad_enabled", "isa", "load", "manual_seed", "nan", "nn", "no_grad", "optim", "pi", "relu",
-    "save", "set_grad_enabled", "set_isa", "set_num_threads", "set_printoptions", "utils",
-    "vision",
+    "is_grad_enabled", "isa", "load", "log_softmax", "manual_seed", "nan", "nn", "no_grad", "optim",
+    "pi", "relu", "save", "set_grad_enabled", "set_isa", "set_num_threads", "set_printoptions",
+    "sigmoid", "softmax", "tanh", "utils", "vision",
 ]  # fmt: skip
 __all__ += creation.__all__
 __all__ += functions.__all__

@@ -561,8 +561,33 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
 
     def tanh(self) -> Tensor:
         """The hyperbolic tangent of each value."""
-        out = np.tanh(self._array)
-        return record(out, "tanh", (self,), lambda g: (g * (1 - out * out),), saves_output=True)
+        from fastnn.nn.functional import tanh  # it is built on this file
+
+        return tanh(self)
+
+    def sigmoid(self) -> Tensor:
+        """`1 / (1 + exp(-x))` of each value."""
+        from fastnn.nn.functional import sigmoid  # it is built on this file
+
+        return sigmoid(self)
+
+    def relu(self) -> Tensor:
+        """Each value, or 0 where it is negative."""
+        from fastnn.nn.functional import relu  # it is built on this file
+
+        return relu(self)
+
+    def softmax(self, dim: int, dtype: Any = None) -> Tensor:
+        """`exp` of the values over its sum along `dim`."""
+        from fastnn.nn.functional import softmax  # it is built on this file
+
+        return softmax(self, dim, dtype=dtype)
+
+    def log_softmax(self, dim: int, dtype: Any = None) -> Tensor:
+        """The logarithm of `softmax`."""
+        from fastnn.nn.functional import log_softmax  # it is built on this file
+
+        return log_softmax(self, dim, dtype=dtype)
 
     # --- copies and types ---
 

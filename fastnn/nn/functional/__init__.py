@@ -2,10 +2,28 @@
 
 from fastnn.missing import absent as _absent
 from fastnn.nn.functional.activations import *
+from fastnn.nn.functional.dropout import *
 from fastnn.nn.functional.linear import *
 from fastnn.nn.functional.losses import *
+from fastnn.nn.functional.normalization import *
 
-__all__ = ["cross_entropy", "linear", "relu"]
+__all__ = [
+    "batch_norm",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "gelu",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+]
 
 
 def __getattr__(name: str) -> object:
