@@ -15,8 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from fastnn.tensor import Tensor
 
-__all__ = ["Node", "backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled",
-           "no_grad", "run_backward", "set_grad_enabled"]  # fmt: skip
+__all__ = ["Node", "Variable", "backward", "enable_grad", "grad", "inference_mode",
+           "is_grad_enabled", "no_grad", "run_backward", "set_grad_enabled"]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 BackwardFn = Callable[[Array], Sequence[Array | None]]
@@ -214,6 +214,16 @@ def grad(
     return tuple(
         _found(t, g, i, allow_unused) for i, (t, g) in enumerate(zip(wanted, found, strict=True))
     )
+
+
+def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:
+    """The tensor itself, as older programs write it (`torch.autograd.Variable`).
+
+    >>> import fastnn
+    >>> fastnn.autograd.Variable(fastnn.ones(1), requires_grad=True).requires_grad
+    True
+    """
+    return data.requires_grad_() if requires_grad else data
 
 
 def _roots(outputs: Any, grads: Any) -> list[tuple[Tensor, Array]]:
