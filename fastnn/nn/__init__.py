@@ -9,5 +9,8 @@ from fastnn.nn.loss import *
 from fastnn.nn.module import *
 from fastnn.nn.parameter import Parameter
 
-__all__ = ["CrossEntropyLoss", "Flatten", "Linear", "Module", "Parameter", "ReLU", "Sequential",
-           "functional", "init"]  # fmt: skip
+__all__ = [
+    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "Flatten", "HuberLoss", "L1Loss", "Linear",
+    "MSELoss", "Module", "NLLLoss", "Parameter", "ReLU", "Sequential", "SmoothL1Loss",
+    "functional", "init",
+]  # fmt: skip
