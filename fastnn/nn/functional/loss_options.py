@@ -38,6 +38,8 @@ def _number(who: str, name: str, value: Any) -> float:
 
 def check_smoothing(who: str, smoothing: Any) -> float:
     """Return the label smoothing as a float in [0, 1]."""
+    if smoothing.__class__ is float and 0 <= smoothing <= 1:  # each call of a loss comes here
+        return smoothing
     if not 0 <= _number(who, "label_smoothing", smoothing) <= 1:
         raise ValueError(f"{who}: expected label_smoothing in [0, 1], got {smoothing!r}")
     return float(smoothing)
@@ -70,27 +72,28 @@ def check_classes(who: str, input: Tensor, target: Tensor, soft: bool) -> None:
 
     With `soft`, floating-point targets of the input's shape are right too.
     """
-    shape = input.shape
+    shape, labels = input._array.shape, target._array
     if not shape or 0 in shape:
         raise ValueError(f"{who}: expected input of shape (N, classes) with N > 0, got {shape}")
     _check_floating(who, input)
-    each = (shape[0], *shape[2:]) if len(shape) > 1 else ()
-    if target.dtype.kind == "f":
-        if soft and target.shape == shape:
+    each = (shape[0], *shape[2:]) if len(shape) != 1 else ()
+    if labels.dtype.kind != "f" and labels.shape == each:
+        return
+    if labels.dtype.kind == "f":
+        if soft and labels.shape == shape:
             _check_same_type(who, input, target)
             return
         other = f", or give a probability for each class, of shape {shape}" if soft else ""
         raise TypeError(
-            f"{who}: expected integer class labels, got {target.dtype} of shape {target.shape}; "
+            f"{who}: expected integer class labels, got {labels.dtype} of shape {labels.shape}; "
             f"convert them with .long(){other}"
         )
-    if target.shape != each:
-        hint = "; one-hot labels must be floating-point: convert them with .float()"
-        count = f"{shape[0]} labels" if len(shape) == 2 else "labels"
-        raise ValueError(
-            f"{who}: expected {count} of shape {each}, one for each row of the input "
-            f"{shape}, got shape {target.shape}{hint if soft and target.shape == shape else ''}"
-        )
+    hint = "; one-hot labels must be floating-point: convert them with .float()"
+    count = f"{shape[0]} labels" if len(shape) == 2 else "labels"
+    raise ValueError(
+        f"{who}: expected {count} of shape {each}, one for each row of the input "
+        f"{shape}, got shape {labels.shape}{hint if soft and labels.shape == shape else ''}"
+    )
 
 
 def check_elements(who: str, input: Tensor, target: Tensor) -> None:
@@ -138,7 +141,7 @@ def element_weight(who: str, name: str, weight: Any, input: Tensor) -> Array | N
 
 
 def _check_floating(who: str, input: Tensor) -> None:
-    if input.dtype.kind != "f":
+    if input._array.dtype.kind != "f":
         raise TypeError(
             f"{who}: expected input of float32 or float64, got {input.dtype}; "
             "convert it with .float()"
