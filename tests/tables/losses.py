@@ -53,7 +53,7 @@ def bce_with_logits(z: Array, y: Array, pos_weight: Any = 1.0) -> Array:
 
 # --- the rows ---
 
-CLASS_WEIGHT = np.array([0.5, 2.0, 0.0, 1.25], np.float32)
+CLASS_WEIGHT = np.array([0.5, 2.5, 0.0, 1.75], np.float32)
 ELEMENT_WEIGHT = np.array([[0.5], [2.0], [0.0], [1.25], [3.0]], np.float32)
 POS_WEIGHT = np.array([4.0, 0.5, 1.0], np.float32)
 
