@@ -4,6 +4,7 @@
 
 #include "kernels/activations.h"
 #include "kernels/dropout.h"
+#include "kernels/element_losses.h"
 #include "kernels/gather.h"
 #include "kernels/gemm.h"
 #include "kernels/losses.h"

@@ -42,6 +42,37 @@ struct Adam {
     T beta1, share1, beta2, share2, rate, scale, eps, weight_decay;
 };
 
+// The gradient of losses: data[i] of each row or element, or with stride 0 one for all of them;
+// scale = 1 / what a mean divided by.
+template <class T>
+struct LossGrad {
+    const T* data;
+    int64_t stride;
+    T scale;
+
+    T at(int64_t i) const { return data[i * stride] * scale; }
+};
+
+// A loss of classes: target t, one at the label or given as it is, counts as keep t + share, with
+// keep = 1 - smoothing and share = smoothing / classes; class j counts weight[j] times.
+// https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+template <class T>
+struct CrossEntropy {
+    const T* weight;  // (classes) or null
+    T keep, share;
+    int64_t ignore_index;  // rows of this label count for nothing
+};
+
+enum class ElementLossKind { mse, l1, smooth_l1, huber, bce, bce_with_logits };
+
+// A loss element by element; the weights (n) may be null. parameter is beta or delta.
+template <class T>
+struct ElementLoss {
+    ElementLossKind kind;
+    T parameter;
+    const T *weight, *pos_weight;
+};
+
 template <class T>
 struct KernelsOf {
 #define FASTNN_KERNEL(name, arguments) void(*name) arguments;

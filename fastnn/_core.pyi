@@ -51,10 +51,88 @@ def softmax_backward(dx: Array, dy: Array, y: Array) -> None: ...
 def log_softmax_forward(y: Array, x: Array) -> None: ...
 def log_softmax_backward(dx: Array, dy: Array, y: Array) -> None: ...
 def softmax_cross_entropy_forward(
-    losses: Array, probabilities: Array, logits: Array, labels: Array
-) -> None: ...
+    loss: Array,
+    probabilities: Array,
+    logits: Array,
+    labels: Array,
+    reduction: str = "none",
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    smoothing: float = 0.0,
+) -> float: ...
 def softmax_cross_entropy_backward(
-    dlogits: Array, dlosses: Array, probabilities: Array, labels: Array
+    dlogits: Array,
+    dloss: Array,
+    probabilities: Array,
+    labels: Array,
+    divisor: float = 1.0,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    smoothing: float = 0.0,
+) -> None: ...
+def soft_cross_entropy_forward(
+    loss: Array,
+    probabilities: Array,
+    logits: Array,
+    targets: Array,
+    reduction: str = "none",
+    weight: Array | None = None,
+    smoothing: float = 0.0,
+) -> float: ...
+def soft_cross_entropy_backward(
+    dlogits: Array,
+    dloss: Array,
+    probabilities: Array,
+    targets: Array,
+    divisor: float = 1.0,
+    weight: Array | None = None,
+    smoothing: float = 0.0,
+) -> None: ...
+def soft_cross_entropy_backward_target(
+    dtargets: Array,
+    dloss: Array,
+    logits: Array,
+    divisor: float = 1.0,
+    weight: Array | None = None,
+    smoothing: float = 0.0,
+) -> None: ...
+def nll_forward(
+    loss: Array,
+    x: Array,
+    labels: Array,
+    reduction: str = "none",
+    weight: Array | None = None,
+    ignore_index: int = -100,
+) -> float: ...
+def nll_backward(
+    dx: Array,
+    dloss: Array,
+    labels: Array,
+    divisor: float = 1.0,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+) -> None: ...
+def element_loss_forward(
+    loss: Array,
+    kind: str,
+    x: Array,
+    y: Array,
+    weight: Array | None = None,
+    pos_weight: Array | None = None,
+    parameter: float = 1.0,
+    divisor: float | None = None,
+) -> None: ...
+def element_loss_backward(
+    dx: Array | None,
+    dy: Array | None,
+    dloss: Array,
+    kind: str,
+    x: Array,
+    y: Array,
+    weight: Array | None = None,
+    pos_weight: Array | None = None,
+    parameter: float = 1.0,
+    divisor: float = 1.0,
 ) -> None: ...
 def sgd(
     w: Array,
