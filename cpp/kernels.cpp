@@ -5,6 +5,7 @@
 #include "kernels/activations.h"
 #include "kernels/gather.h"
 #include "kernels/gemm.h"
+#include "kernels/gradients.h"
 #include "kernels/losses.h"
 #include "kernels/optim.h"
 #include "kernels/peak.h"

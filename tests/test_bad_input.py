@@ -294,7 +294,7 @@ BAD: list[tuple[str, Call, type[Exception], str]] = [
      r"w: expected shape \(4,\), got \(3,\)"),
     ("sgd-velocity-size", lambda s: _core.sgd(f32(3), f32(2), f32(3), 0.1, 0, 0, 0, False, True),
      ValueError, r"velocity: expected shape \(3,\), got \(2,\)"),
-    ("adam-sizes", lambda s: _core.adam(f32(3), f32(3), f32(2), f32(3), 0.1, 0, 0, 0, 0, 1, 1),
+    ("adam-sizes", lambda s: _core.adam(f32(3), f32(3), f32(2), None, f32(3), 1, 0, 0, 0, 0, 1, 1),
      ValueError, r"v: expected shape \(3,\), got \(2,\)"),
     ("ce-probabilities",
      lambda s: _core.softmax_cross_entropy_forward(f32(3), f32(3, 2), f32(3, 3), ALL_ROWS),
@@ -361,7 +361,7 @@ BAD: list[tuple[str, Call, type[Exception], str]] = [
      ValueError, "sgd: w: .*apart"),
     ("overlap-adam",
      lambda s: overlap(
-         lambda m, v: _core.adam(f32(2, 2), m, v, f32(2, 2), 1, 0.9, 0.9, 1, 0, 1, 1)),
+         lambda m, v: _core.adam(f32(2, 2), m, v, None, f32(2, 2), 1, 0.9, 0.9, 1, 0, 1, 1)),
      ValueError, "adam: m: .*apart"),
 ]  # fmt: skip
 

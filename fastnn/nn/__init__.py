@@ -1,6 +1,6 @@
 """Layers, activations and losses, with PyTorch's names."""
 
-from fastnn.nn import functional, init
+from fastnn.nn import functional, init, utils
 from fastnn.nn.activation import *
 from fastnn.nn.container import *
 from fastnn.nn.flatten import *
@@ -10,4 +10,4 @@ from fastnn.nn.module import *
 from fastnn.nn.parameter import Parameter
 
 __all__ = ["CrossEntropyLoss", "Flatten", "Linear", "Module", "Parameter", "ReLU", "Sequential",
-           "functional", "init"]  # fmt: skip
+           "functional", "init", "utils"]  # fmt: skip

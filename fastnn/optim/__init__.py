@@ -1,7 +1,10 @@
 """Optimizers, with PyTorch's names and defaults."""
 
+from fastnn.optim.adagrad import *
 from fastnn.optim.adam import *
+from fastnn.optim.adamw import *
 from fastnn.optim.optimizer import *
+from fastnn.optim.rmsprop import *
 from fastnn.optim.sgd import *
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
