@@ -1,5 +1,6 @@
-"""Optimizers, with PyTorch's names and defaults."""
+"""Optimizers and schedules of their learning rates, with PyTorch's names and defaults."""
 
+from fastnn.optim import lr_scheduler
 from fastnn.optim.adagrad import *
 from fastnn.optim.adam import *
 from fastnn.optim.adamw import *
@@ -7,4 +8,4 @@ from fastnn.optim.optimizer import *
 from fastnn.optim.rmsprop import *
 from fastnn.optim.sgd import *
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
