@@ -296,6 +296,22 @@ BAD: list[tuple[str, Call, type[Exception], str]] = [
      ValueError, r"velocity: expected shape \(3,\), got \(2,\)"),
     ("adam-sizes", lambda s: _core.adam(f32(3), f32(3), f32(2), None, f32(3), 1, 0, 0, 0, 0, 1, 1),
      ValueError, r"v: expected shape \(3,\), got \(2,\)"),
+    ("adam-largest-size",
+     lambda s: _core.adam(f32(3), f32(3), f32(3), f32(2), f32(3), 1, 0, 0, 0, 0, 1, 1),
+     ValueError, r"v_max: expected shape \(3,\), got \(2,\)"),
+    ("adagrad-sizes", lambda s: _core.adagrad(f32(3), f32(2), f32(3), 1, 0, 0),
+     ValueError, r"sum: expected shape \(3,\), got \(2,\)"),
+    ("rmsprop-sizes",
+     lambda s: _core.rmsprop(f32(3), f32(3), f32(2), None, f32(3), 1, 0, 0, 0, 0),
+     ValueError, r"mean: expected shape \(3,\), got \(2,\)"),
+    ("l1-sizes", lambda s: _core.l1_gradient(f32(3), f32(2), 1), ValueError,
+     r"grad: expected shape \(2,\), got \(3,\)"),
+    ("squared-norm-type", lambda s: _core.squared_norm(ALL_ROWS), TypeError,
+     "squared_norm: x: expected float32 or float64"),
+    ("scale-read-only", lambda s: _core.scale_values(read_only(3), 1), ValueError,
+     "scale_values: x: expected a writeable"),
+    ("clip-strided", lambda s: _core.clip_values(f32(6)[::2], 1), ValueError,
+     "clip_values: x: expected a writeable, aligned, C-contiguous"),
     ("ce-probabilities",
      lambda s: _core.softmax_cross_entropy_forward(f32(3), f32(3, 2), f32(3, 3), ALL_ROWS),
      ValueError, r"probabilities: expected shape \(3, 3\), got \(3, 2\)"),
@@ -363,6 +379,18 @@ BAD: list[tuple[str, Call, type[Exception], str]] = [
      lambda s: overlap(
          lambda m, v: _core.adam(f32(2, 2), m, v, None, f32(2, 2), 1, 0.9, 0.9, 1, 0, 1, 1)),
      ValueError, "adam: m: .*apart"),
+    ("overlap-adam-largest",
+     lambda s: overlap(lambda v, u: _core.adam(
+         f32(2, 2), f32(2, 2), v, u, f32(2, 2), 1, 0.9, 0.9, 1, 0, 1, 1)),
+     ValueError, "adam: v: .*apart"),
+    ("overlap-adagrad", lambda s: overlap(lambda w, g: _core.adagrad(w, f32(2, 2), g, 1, 1, 0), 0),
+     ValueError, "adagrad: w: .*apart"),
+    ("overlap-rmsprop",
+     lambda s: overlap(lambda m, u: _core.rmsprop(
+         f32(2, 2), f32(2, 2), m, u, f32(2, 2), 1, 1, 1, 0, 0)),
+     ValueError, "rmsprop: mean: .*apart"),
+    ("overlap-l1", lambda s: overlap(lambda g, w: _core.l1_gradient(g, w, 1), 0),
+     ValueError, "l1_gradient: grad: .*apart"),
 ]  # fmt: skip
 
 
