@@ -13,10 +13,19 @@ namespace {
 
 constexpr int64_t kUpdateGrain = 1024;
 
-// The gradient to go down: of the loss, or of what is to grow, and of the L2 penalty.
+// The sign bit to flip in every gradient: of what is to grow, or none.
 template <class T>
-inline Vec<T> descent(Vec<T> grad, bool maximize, Vec<T> decay, Vec<T> weights) {
-    return (maximize ? -grad : grad) + decay * weights;
+inline Vec<T> sign_of(bool maximize) {
+    return broadcast(maximize ? T(-0.0) : T(0));
+}
+
+// The gradient to go down, with that of the L2 penalty. The sign is flipped bit by bit: a product
+// or a choice between two sums would leave it open which product is fused with the sum, and an
+// incomplete vector could get other bits than a whole one.
+template <class T>
+inline Vec<T> descent(Vec<T> grad, Vec<T> sign, Vec<T> decay, Vec<T> weights) {
+    typedef int64_t Bits __attribute__((vector_size(FASTNN_VECTOR_BYTES)));
+    return (Vec<T>)((Bits)grad ^ (Bits)sign) + decay * weights;
 }
 
 // w (n) -= lr d, with d the gradient or, where there is a velocity (it may be null), the
@@ -25,11 +34,12 @@ template <class T>
 void sgd(T* w, T* velocity, const T* grad, int64_t n, const Sgd<T>& rule) {
     const Vec<T> lr = broadcast(rule.lr), momentum = broadcast(rule.momentum),
                  share = broadcast(rule.share), decay = broadcast(rule.weight_decay);
-    const bool first = rule.first, nesterov = rule.nesterov, maximize = rule.maximize;
+    const Vec<T> sign = sign_of<T>(rule.maximize);
+    const bool first = rule.first, nesterov = rule.nesterov;
     parallel_for(n, kUpdateGrain, kElementCost, [&](int64_t begin, int64_t end) {
-        for_vectors<T>(begin, end, [&](int64_t i, int64_t left) {
+        for_vectors<T>(begin, end, [=](int64_t i, int64_t left) {
             const Vec<T> weights = load_n(w + i, left);
-            Vec<T> d = descent<T>(load_n(grad + i, left), maximize, decay, weights);
+            Vec<T> d = descent<T>(load_n(grad + i, left), sign, decay, weights);
             if (velocity) {
                 const Vec<T> u = first ? d : momentum * load_n(velocity + i, left) + share * d;
                 store_n(velocity + i, u, left);
@@ -51,11 +61,11 @@ void adam_update(T* w, T* m, T* v, T* v_max, const T* grad, int64_t n, const Ada
                  decay = broadcast(rule.weight_decay), eps = broadcast(rule.eps),
                  rate = broadcast(rule.rate), scale = broadcast(rule.scale),
                  shrink = broadcast(rule.shrink);
-    const bool maximize = rule.maximize;
+    const Vec<T> sign = sign_of<T>(rule.maximize);
     parallel_for(n, kUpdateGrain, kElementCost, [&](int64_t begin, int64_t end) {
-        for_vectors<T>(begin, end, [&](int64_t i, int64_t left) {
+        for_vectors<T>(begin, end, [=](int64_t i, int64_t left) {
             const Vec<T> weights = load_n(w + i, left);
-            const Vec<T> g = descent<T>(load_n(grad + i, left), maximize, decay, weights);
+            const Vec<T> g = descent<T>(load_n(grad + i, left), sign, decay, weights);
             const Vec<T> mean = beta1 * load_n(m + i, left) + share1 * g;
             Vec<T> square = beta2 * load_n(v + i, left) + share2 * g * g;
             store_n(m + i, mean, left);
@@ -83,11 +93,11 @@ template <class T>
 void adagrad(T* w, T* sum, const T* grad, int64_t n, const Adagrad<T>& rule) {
     const Vec<T> rate = broadcast(rule.rate), eps = broadcast(rule.eps),
                  decay = broadcast(rule.weight_decay);
-    const bool maximize = rule.maximize;
+    const Vec<T> sign = sign_of<T>(rule.maximize);
     parallel_for(n, kUpdateGrain, kElementCost, [&](int64_t begin, int64_t end) {
-        for_vectors<T>(begin, end, [&](int64_t i, int64_t left) {
+        for_vectors<T>(begin, end, [=](int64_t i, int64_t left) {
             const Vec<T> weights = load_n(w + i, left);
-            const Vec<T> g = descent<T>(load_n(grad + i, left), maximize, decay, weights);
+            const Vec<T> g = descent<T>(load_n(grad + i, left), sign, decay, weights);
             const Vec<T> total = load_n(sum + i, left) + g * g;
             store_n(sum + i, total, left);
             store_n(w + i, weights - rate * g / (sqrt<T>(total) + eps), left);
@@ -104,11 +114,11 @@ void rmsprop(T* w, T* square, T* mean, T* velocity, const T* grad, int64_t n,
     const Vec<T> lr = broadcast(rule.lr), alpha = broadcast(rule.alpha),
                  share = broadcast(rule.share), eps = broadcast(rule.eps),
                  decay = broadcast(rule.weight_decay), momentum = broadcast(rule.momentum);
-    const bool maximize = rule.maximize;
+    const Vec<T> sign = sign_of<T>(rule.maximize);
     parallel_for(n, kUpdateGrain, kElementCost, [&](int64_t begin, int64_t end) {
-        for_vectors<T>(begin, end, [&](int64_t i, int64_t left) {
+        for_vectors<T>(begin, end, [=](int64_t i, int64_t left) {
             const Vec<T> weights = load_n(w + i, left);
-            const Vec<T> g = descent<T>(load_n(grad + i, left), maximize, decay, weights);
+            const Vec<T> g = descent<T>(load_n(grad + i, left), sign, decay, weights);
             Vec<T> power = alpha * load_n(square + i, left) + share * g * g;
             store_n(square + i, power, left);
             if (mean) {
