@@ -229,10 +229,10 @@ def warns(call: Callable[[], Any]) -> bool:
 @pytest.mark.parametrize("order", ["ss", "os", "so", "oss", "snos", "sno", "snn", "ons", "onns"])
 def test_warns_of_the_order_as_pytorch(order: str) -> None:
     """o: optimizer.step(), s: step() of the schedule made last, n: a further schedule."""
-    told = []
-    for module, optimizer in zip((schedules, torch_schedules), optimizers(), strict=True):
-        for first in ("", "o"):  # also after a step before any schedule
-            for _ in first:
+    for before in (0, 1):  # also after a step before any schedule
+        told = []
+        for module, optimizer in zip((schedules, torch_schedules), optimizers(), strict=True):
+            for _ in range(before):
                 optimizer.step()
             made = [module.ExponentialLR(optimizer, 0.9)]
             actions: dict[str, Callable[[], Any]] = {
@@ -241,4 +241,4 @@ def test_warns_of_the_order_as_pytorch(order: str) -> None:
                 "n": lambda made=made, m=module, o=optimizer: made.append(m.StepLR(o, 3)),
             }
             told.append([warns(actions[letter]) for letter in order])
-    assert told[:2] == told[2:]
+        assert told[0] == told[1]
