@@ -7,6 +7,7 @@
 #include "kernels/element_losses.h"
 #include "kernels/gather.h"
 #include "kernels/gemm.h"
+#include "kernels/gradients.h"
 #include "kernels/losses.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"

@@ -144,11 +144,13 @@ def sgd(
     weight_decay: float,
     nesterov: bool,
     first: bool,
+    maximize: bool = False,
 ) -> None: ...
 def adam(
     w: Array,
     m: Array,
     v: Array,
+    v_max: Array | None,
     grad: Array,
     lr: float,
     beta1: float,
@@ -157,7 +159,35 @@ def adam(
     weight_decay: float,
     correction1: float,
     correction2: float,
+    decoupled: bool = False,
+    maximize: bool = False,
 ) -> None: ...
+def adagrad(
+    w: Array,
+    sum: Array,
+    grad: Array,
+    rate: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool = False,
+) -> None: ...
+def rmsprop(
+    w: Array,
+    square: Array,
+    mean: Array | None,
+    velocity: Array | None,
+    grad: Array,
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+    maximize: bool = False,
+) -> None: ...
+def squared_norm(x: Array, scale: float = 1.0) -> float: ...
+def scale_values(x: Array, factor: float) -> None: ...
+def clip_values(x: Array, limit: float) -> None: ...
+def l1_gradient(grad: Array, w: Array, l1: float) -> float: ...
 def gather_rows(source: Array, index: Array, divisor: float) -> NDArray[np.float32]: ...
 def philox(words: Array, seed: int, draw: int, block: int = 0) -> None: ...
 def dropout(y: Array, x: Array, p: float, seed: int, draw: int) -> None: ...

@@ -15,7 +15,7 @@ from tables.losses import (
     huber,
     smooth_l1,
 )
-from tables.optimizers import adam_rule, sgd_rule
+from tables.optimizers import adagrad_rule, adam_rule, rmsprop_rule, sgd_rule
 
 from fastnn import _core
 
@@ -675,7 +675,7 @@ def test_column_sum(isa: str, dtype: Any, team: int) -> None:
 
 SGD_OPTIONS = [
     {}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.1},
-    {"momentum": 0.5, "dampening": 0.9, "weight_decay": 0.01},
+    {"momentum": 0.5, "dampening": 0.9, "weight_decay": 0.01}, {"maximize": True},
 ]  # fmt: skip
 
 
@@ -707,13 +707,116 @@ def test_adam(isa: str, dtype: Any, team: int, decay: float, step: int) -> None:
         W, G, M, V = (a.astype(np.float64) for a in (w, g, m, v))
         state = {"m": M, "v": V}
         expected = rule(W, G, state, step)
-        _core.adam(w, m, v, g, lr, *betas, eps, decay, 1 - betas[0] ** step, 1 - betas[1] ** step)
+        corrections = [1 - beta**step for beta in betas]
+        _core.adam(w, m, v, None, g, lr, *betas, eps, decay, *corrections)
         size = abs(G) + abs(decay * W)
         assert_near(m, state["m"], 0.9 * abs(M) + 0.1 * size, 8)
         assert_near(v, state["v"], 0.999 * V + 0.001 * size**2, 8)
         update = abs(expected - W)
         cancelled = lr * (0.9 * abs(M) + 0.1 * size) / np.sqrt(state["v"])
         assert_near(w, expected, abs(W) + 8 * update + 32 * cancelled, 2)
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_adam_with_all_options(isa: str, dtype: Any, team: int, maximize: bool) -> None:
+    lr, betas, eps, decay = 0.01, (0.9, 0.999), 1e-8, 0.1
+    rule = adam_rule(lr, betas, eps, decay, True, maximize, decoupled_weight_decay=True)
+    for w, offset in arrays(dtype):
+        g, m = (place(draws(w.size, dtype, seed), offset) for seed in (1, 2))
+        v, largest = (place(draws(w.size, dtype, seed) ** 2, offset) for seed in (3, 4))
+        W, G, M, V, L = (a.astype(np.float64) for a in (w, g, m, v, largest))
+        state = {"m": M, "v": V, "largest": L}
+        expected = rule(W, G, state, 7)
+        corrections = [1 - beta**7 for beta in betas]
+        _core.adam(w, m, v, largest, g, lr, *betas, eps, decay, *corrections, True, maximize)
+        size = 0.9 * abs(M) + 0.1 * abs(G)
+        assert_near(m, state["m"], size, 8)
+        assert_near(v, state["v"], 0.999 * V + 0.001 * G**2, 8)
+        assert_near(largest, state["largest"], state["largest"], 8)
+        cancelled = lr * size / np.sqrt(state["largest"])
+        assert_near(w, expected, abs(W) + 32 * cancelled, 2)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adagrad(isa: str, dtype: Any, team: int, decay: float) -> None:
+    rule = adagrad_rule(0.1, weight_decay=decay, eps=1e-3, maximize=decay > 0)
+    for w, offset in arrays(dtype):
+        g = place(draws(w.size, dtype, 1), offset)
+        total = place(draws(w.size, dtype, 2) ** 2, offset)
+        W, G, S = (a.astype(np.float64) for a in (w, g, total))
+        state = {"s": S}
+        expected = rule(W, G, state, 1)
+        _core.adagrad(w, total, g, 0.1, 1e-3, decay, decay > 0)
+        size = abs(G) + abs(decay * W)
+        assert_near(total, state["s"], S + size**2, 8)
+        assert_near(w, expected, abs(W) + size / (np.sqrt(state["s"]) + 1e-3), 8)
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"momentum": 0.9}, {"centered": True},
+    {"momentum": 0.5, "centered": True, "weight_decay": 0.1, "maximize": True},
+], ids=lambda o: "-".join(o) or "plain")  # fmt: skip
+def test_rmsprop(isa: str, dtype: Any, team: int, options: dict[str, Any]) -> None:
+    rule = rmsprop_rule(0.1, 0.9, 1e-2, **options)
+    momentum, decay = options.get("momentum", 0.0), options.get("weight_decay", 0.0)
+    for w, offset in arrays(dtype):
+        g, u = (place(draws(w.size, dtype, seed), offset) for seed in (1, 2))
+        mean = place(draws(w.size, dtype, 3) / 10, offset)
+        square = place(1 + mean**2, offset)
+        W, G, U, M, S = (a.astype(np.float64) for a in (w, g, u, mean, square))
+        state = {"s": S, "mean": M, "u": U}
+        expected = rule(W, G, state, 1)
+        centered, maximize = options.get("centered", False), options.get("maximize", False)
+        _core.rmsprop(w, square, mean if centered else None, u if momentum else None, g, 0.1,
+                      0.9, 1e-2, decay, momentum, maximize)  # fmt: skip
+        size = abs(G) + abs(decay * W)
+        assert_near(square, state["s"], S + size**2, 8)
+        assert_near(mean, state["mean"], abs(M) + size, 8)
+        assert_near(u, state["u"], abs(U) + size, 16)
+        assert_near(w, expected, abs(W) + abs(U) + size, 16)
+
+
+# --- gradients ---
+
+
+def test_sums_of_squares(isa: str, dtype: Any, team: int) -> None:
+    for x, _ in arrays(dtype):
+        exact = float((x.astype(np.longdouble) ** 2).sum())
+        assert _core.squared_norm(x) == pytest.approx(exact, rel=1e-14)
+        assert _core.squared_norm(x, 0.5) == pytest.approx(exact / 4, rel=1e-14)
+
+
+def test_sums_do_not_depend_on_threads(isa: str, dtype: Any) -> None:
+    for n in (1000, 1025, 100_003):
+        x, told = draws(n, dtype), set()
+        for team in (1, 2, 3, 5, 7):
+            force_threads(team)
+            g = np.zeros_like(x)
+            told.add((_core.squared_norm(x), _core.l1_gradient(g, x, 0.5), bits(g)))
+        assert len(told) == 1
+
+
+def test_scaling_and_clipping(isa: str, dtype: Any, team: int) -> None:
+    for x, _ in arrays(dtype, special=True):
+        expected = np.clip(x, -0.5, 0.5)
+        with np.errstate(over="ignore"):
+            scaled = x * dtype(1.7)
+        y = place(x, 1)
+        _core.clip_values(y, 0.5)
+        np.testing.assert_array_equal(y, expected)
+        _core.scale_values(x, 1.7)
+        np.testing.assert_array_equal(x, scaled)
+
+
+def test_l1_gradient(isa: str, dtype: Any, team: int) -> None:
+    for w, offset in arrays(dtype, special=True):
+        finite = np.where(np.isfinite(w) & (abs(w) < 1e3), w, 0).astype(dtype)
+        for x in (w, finite):
+            g = place(draws(x.size, dtype, 1), offset)
+            expected = g + np.sign(x) * dtype(0.25)
+            total = _core.l1_gradient(g, x, 0.25)
+            np.testing.assert_array_equal(g, expected)
+        assert total == pytest.approx(0.25 * abs(finite.astype(np.longdouble)).sum(), rel=1e-13)
 
 
 # --- mini-batches ---
@@ -744,12 +847,18 @@ def test_elements_do_not_depend_on_their_place(isa: str, dtype: Any) -> None:
         w1, w2, m = (place(x[part], offset) for _ in range(3))
         velocity, square, grad = place(u[part], offset), place(v[part] ** 2, offset), place(g[part])
         _core.sgd(w1, velocity, grad, 0.1, 0.9, 0.1, 0.01, False, False)
-        _core.adam(w2, m, square, grad, 0.1, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001)
+        _core.adam(w2, m, square, None, grad, 0.1, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001)
+        w3, w4, mean, scaled = (place(x[part], offset) for _ in range(4))
+        _core.adagrad(w3, square, grad, 0.1, 1e-8, 0.01)
+        _core.rmsprop(w4, square, mean, velocity, grad, 0.1, 0.9, 1e-8, 0.01, 0.9)
+        _core.scale_values(scaled, 0.3)
+        _core.clip_values(scaled, 0.2)
+        _core.l1_gradient(scaled, grad, 0.1)
         y, dx, total = np.empty_like(w1), np.empty_like(w1), np.empty_like(w1)
         _core.relu_forward(y, x[part])
         _core.relu_backward(dx, grad, y)
         _core.column_sum(total, np.stack([x, g, u, v])[:, part])
-        return w1, velocity, w2, m, square, y, dx, total
+        return w1, velocity, w2, m, square, w3, w4, mean, scaled, y, dx, total
 
     whole = run(slice(None), 0)
     for start in range(40):
@@ -778,7 +887,7 @@ def test_bits_do_not_depend_on_threads(isa: str, dtype: Any) -> None:
         force_threads(team)
         w, u, g = (draws(10007, dtype, seed) for seed in range(3))
         _core.sgd(w, u, g, 0.1, 0.9, 0.1, 0.01, False, False)
-        _core.adam(w, u, abs(u), g, 0.1, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001)
+        _core.adam(w, u, abs(u), None, g, 0.1, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001)
         made = [w, u, *run_cross_entropy(logits, labels)]
         for run, target in (("softmax", labels), ("soft", t)):
             loss, p, dz = np.empty((), dtype), np.empty_like(t), np.empty_like(t)

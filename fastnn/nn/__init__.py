@@ -1,6 +1,6 @@
 """Layers, activations and losses, with PyTorch's names."""
 
-from fastnn.nn import functional, init
+from fastnn.nn import functional, init, utils
 from fastnn.nn.activation import *
 from fastnn.nn.container import *
 from fastnn.nn.dropout import *
@@ -42,4 +42,5 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "utils",
 ]

@@ -96,6 +96,7 @@ class RuleCase:
             minimum or none.
         lr: Learning rate for Rosenbrock's valley.
         bad_options: (options, exception, pattern of its message).
+        maximize: Whether it goes up.
     """
 
     id: str
@@ -104,3 +105,4 @@ class RuleCase:
     rosenbrock: int
     lr: float
     bad_options: tuple[tuple[dict[str, Any], type[Exception], str], ...] = ()
+    maximize: bool = False
