@@ -4,8 +4,10 @@
 
 #include "kernels/activations.h"
 #include "kernels/dropout.h"
+#include "kernels/element_losses.h"
 #include "kernels/gather.h"
 #include "kernels/gemm.h"
+#include "kernels/gradients.h"
 #include "kernels/losses.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"

@@ -32,14 +32,62 @@ template <class T>
 struct Sgd {
     T lr, momentum, share, weight_decay;
     bool nesterov, first;  // first: the velocity starts as the gradient
+    bool maximize;
 };
 
 // https://pytorch.org/docs/stable/generated/torch.optim.Adam.html; share_i = 1 - beta_i,
 // rate = lr / (1 - beta1^t), scale = 1 / sqrt(1 - beta2^t): differences that float32 would lose
-// digits of, so the caller takes them in double.
+// digits of, so the caller takes them in double. Of weight_decay (L2) and shrink (decoupled,
+// lr times the decay) one is 0.
 template <class T>
 struct Adam {
-    T beta1, share1, beta2, share2, rate, scale, eps, weight_decay;
+    T beta1, share1, beta2, share2, rate, scale, eps, weight_decay, shrink;
+    bool maximize;
+};
+
+// https://pytorch.org/docs/stable/generated/torch.optim.Adagrad.html; rate is lr, decayed
+template <class T>
+struct Adagrad {
+    T rate, eps, weight_decay;
+    bool maximize;
+};
+
+// https://pytorch.org/docs/stable/generated/torch.optim.RMSprop.html; share = 1 - alpha
+template <class T>
+struct Rmsprop {
+    T lr, alpha, share, eps, weight_decay, momentum;
+    bool maximize;
+};
+
+// The gradient of losses: data[i] of each row or element, or with stride 0 one for all of them;
+// scale = 1 / what a mean divided by.
+template <class T>
+struct LossGrad {
+    const T* data;
+    int64_t stride;
+    T scale;
+
+    T at(int64_t i) const { return data[i * stride] * scale; }
+};
+
+// A loss of classes: target t, one at the label or given as it is, counts as keep t + share, with
+// keep = 1 - smoothing and share = smoothing / classes; class j counts weight[j] times.
+// https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+template <class T>
+struct CrossEntropy {
+    const T* weight;  // (classes) or null
+    T keep, share;
+    int64_t ignore_index;  // rows of this label count for nothing
+};
+
+enum class ElementLossKind { mse, l1, smooth_l1, huber, bce, bce_with_logits };
+
+// A loss element by element; the weights (n) may be null. parameter is beta or delta.
+template <class T>
+struct ElementLoss {
+    ElementLossKind kind;
+    T parameter;
+    const T *weight, *pos_weight;
 };
 
 template <class T>

@@ -51,10 +51,88 @@ def softmax_backward(dx: Array, dy: Array, y: Array) -> None: ...
 def log_softmax_forward(y: Array, x: Array) -> None: ...
 def log_softmax_backward(dx: Array, dy: Array, y: Array) -> None: ...
 def softmax_cross_entropy_forward(
-    losses: Array, probabilities: Array, logits: Array, labels: Array
-) -> None: ...
+    loss: Array,
+    probabilities: Array,
+    logits: Array,
+    labels: Array,
+    reduction: str = "none",
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    smoothing: float = 0.0,
+) -> float: ...
 def softmax_cross_entropy_backward(
-    dlogits: Array, dlosses: Array, probabilities: Array, labels: Array
+    dlogits: Array,
+    dloss: Array,
+    probabilities: Array,
+    labels: Array,
+    divisor: float = 1.0,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    smoothing: float = 0.0,
+) -> None: ...
+def soft_cross_entropy_forward(
+    loss: Array,
+    probabilities: Array,
+    logits: Array,
+    targets: Array,
+    reduction: str = "none",
+    weight: Array | None = None,
+    smoothing: float = 0.0,
+) -> float: ...
+def soft_cross_entropy_backward(
+    dlogits: Array,
+    dloss: Array,
+    probabilities: Array,
+    targets: Array,
+    divisor: float = 1.0,
+    weight: Array | None = None,
+    smoothing: float = 0.0,
+) -> None: ...
+def soft_cross_entropy_backward_target(
+    dtargets: Array,
+    dloss: Array,
+    logits: Array,
+    divisor: float = 1.0,
+    weight: Array | None = None,
+    smoothing: float = 0.0,
+) -> None: ...
+def nll_forward(
+    loss: Array,
+    x: Array,
+    labels: Array,
+    reduction: str = "none",
+    weight: Array | None = None,
+    ignore_index: int = -100,
+) -> float: ...
+def nll_backward(
+    dx: Array,
+    dloss: Array,
+    labels: Array,
+    divisor: float = 1.0,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+) -> None: ...
+def element_loss_forward(
+    loss: Array,
+    kind: str,
+    x: Array,
+    y: Array,
+    weight: Array | None = None,
+    pos_weight: Array | None = None,
+    parameter: float = 1.0,
+    divisor: float | None = None,
+) -> None: ...
+def element_loss_backward(
+    dx: Array | None,
+    dy: Array | None,
+    dloss: Array,
+    kind: str,
+    x: Array,
+    y: Array,
+    weight: Array | None = None,
+    pos_weight: Array | None = None,
+    parameter: float = 1.0,
+    divisor: float = 1.0,
 ) -> None: ...
 def sgd(
     w: Array,
@@ -66,11 +144,13 @@ def sgd(
     weight_decay: float,
     nesterov: bool,
     first: bool,
+    maximize: bool = False,
 ) -> None: ...
 def adam(
     w: Array,
     m: Array,
     v: Array,
+    v_max: Array | None,
     grad: Array,
     lr: float,
     beta1: float,
@@ -79,7 +159,35 @@ def adam(
     weight_decay: float,
     correction1: float,
     correction2: float,
+    decoupled: bool = False,
+    maximize: bool = False,
 ) -> None: ...
+def adagrad(
+    w: Array,
+    sum: Array,
+    grad: Array,
+    rate: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool = False,
+) -> None: ...
+def rmsprop(
+    w: Array,
+    square: Array,
+    mean: Array | None,
+    velocity: Array | None,
+    grad: Array,
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+    maximize: bool = False,
+) -> None: ...
+def squared_norm(x: Array, scale: float = 1.0) -> float: ...
+def scale_values(x: Array, factor: float) -> None: ...
+def clip_values(x: Array, limit: float) -> None: ...
+def l1_gradient(grad: Array, w: Array, l1: float) -> float: ...
 def gather_rows(source: Array, index: Array, divisor: float) -> NDArray[np.float32]: ...
 def philox(words: Array, seed: int, draw: int, block: int = 0) -> None: ...
 def dropout(y: Array, x: Array, p: float, seed: int, draw: int) -> None: ...

@@ -1,5 +1,6 @@
 """Every kernel but the products, against float64 formulas: ISA x dtype x threads x alignment."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,8 +8,14 @@ import numpy as np
 import pytest
 from support import DTYPES, awkward_sizes, bits, empty, force_threads, place
 from tables.activations import FORMULAS, Formula, log_softmax, softmax
-from tables.losses import cross_entropy
-from tables.optimizers import adam_rule, sgd_rule
+from tables.losses import (
+    bce,
+    bce_with_logits,
+    cross_entropy,
+    huber,
+    smooth_l1,
+)
+from tables.optimizers import adagrad_rule, adam_rule, rmsprop_rule, sgd_rule
 
 from fastnn import _core
 
@@ -402,6 +409,249 @@ def test_softmax_cross_entropy_does_not_hide(isa: str, dtype: Any, team: int, ba
             assert np.isnan(losses).tolist() == [False, True, False], (classes, place_of_bad)
 
 
+# --- losses of classes with weights, ignored labels, smoothing, soft labels ---
+
+
+def class_options(classes: int, dtype: Any) -> list[dict[str, Any]]:
+    weight = place(np.random.default_rng(9).uniform(0, 3, classes).astype(dtype), 1)
+    weight[0] = 0
+    return [
+        {"weight": weight},
+        {"ignore_index": classes - 1},
+        {"ignore_index": -1, "smoothing": 0.1},
+        {"weight": weight, "ignore_index": 0, "smoothing": 0.6},
+    ]
+
+
+def class_losses(shape: tuple[int, int], dtype: Any, offset: int) -> Iterator[tuple[Any, ...]]:
+    """(logits, labels, target of each row and class with weight, options) of every option."""
+    rng = np.random.default_rng(0)
+    rows, classes = shape
+    logits = place(rng.normal(0, 3, shape).astype(dtype), offset)
+    for options in class_options(classes, dtype):
+        labels = rng.integers(0, classes, rows)
+        if options.get("ignore_index") == -1:
+            labels[::3] = -1
+        share = options.get("smoothing", 0.0)
+        target = (1 - share) * np.eye(classes)[labels] + share / classes
+        target[labels == options.get("ignore_index")] = 0
+        yield logits, labels, target * options.get("weight", 1.0), options
+
+
+@pytest.mark.parametrize("shape", [s for s in CE_SHAPES if s[0]], ids=str)
+def test_cross_entropy_options(isa: str, dtype: Any, team: int, shape: tuple[int, int]) -> None:
+    for offset in OFFSETS:
+        for logits, labels, target, options in class_losses(shape, dtype, offset):
+            losses, p = empty(shape[0], dtype, offset), empty(shape, dtype, offset)
+            _core.softmax_cross_entropy_forward(losses, p, logits, labels, **options)
+            parts = abs(target * log_softmax(logits.astype(np.float64)))
+            assert_near(losses, parts.sum(1), 1 + parts.sum(1), 16)
+            assert losses[labels == options.get("ignore_index")].tolist().count(0) == sum(
+                labels == options.get("ignore_index")
+            )
+            dlosses, total = draws(shape[0], dtype, 5), target.sum(1, keepdims=True)
+            dlogits = empty(shape, dtype, offset)
+            _core.softmax_cross_entropy_backward(dlogits, dlosses, p, labels, 3.0, **options)
+            expected = (p * total - target) * dlosses[:, None] / 3
+            assert_near(dlogits, expected, (total + target) * abs(dlosses[:, None]), 8)
+            _core.softmax_cross_entropy_backward(p, dlosses, p, labels, 3.0, **options)
+            assert bits(p) == bits(dlogits)
+
+
+@pytest.mark.parametrize("shape", [s for s in CE_SHAPES if s[0]], ids=str)
+def test_soft_cross_entropy(isa: str, dtype: Any, team: int, shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    for offset in OFFSETS:
+        logits = place(rng.normal(0, 3, shape).astype(dtype), offset)
+        t = place(rng.dirichlet(np.ones(shape[1]), shape[0]).astype(dtype), offset)
+        for options in class_options(shape[1], dtype):
+            options.pop("ignore_index", None)
+            losses, p = empty(shape[0], dtype, offset), empty(shape, dtype, offset)
+            _core.soft_cross_entropy_forward(losses, p, logits, t, **options)
+            w, share = options.get("weight", 1.0), options.get("smoothing", 0.0)
+            target = w * ((1 - share) * t.astype(np.float64) + share / shape[1])
+            log_p = log_softmax(logits.astype(np.float64))
+            expected = -(target * log_p).sum(1)
+            assert_near(losses, expected, 1 + expected, 16)
+            dlosses, total = draws(shape[0], dtype, 5), target.sum(1, keepdims=True)
+            dt, dlogits = empty(shape, dtype, offset), empty(shape, dtype, offset)
+            _core.soft_cross_entropy_backward_target(dt, dlosses, logits, 3.0, **options)
+            expected = -w * (1 - share) * log_p * dlosses[:, None] / 3
+            assert_near(dt, expected, w * (1 + abs(log_p)) * abs(dlosses[:, None]), 8)
+            _core.soft_cross_entropy_backward(dlogits, dlosses, p, t, 3.0, **options)
+            expected = (p * total - target) * dlosses[:, None] / 3
+            assert_near(dlogits, expected, (total + target) * abs(dlosses[:, None]), 8)
+            _core.soft_cross_entropy_backward(p, dlosses, p, t, 3.0, **options)
+            assert bits(p) == bits(dlogits)
+
+
+def test_nll(isa: str, dtype: Any, team: int) -> None:
+    """Exact: each loss is one product, each gradient another."""
+    for shape in CE_SHAPES[1:]:
+        for x, labels, _, options in class_losses(shape, dtype, 1):
+            options.pop("smoothing", None)
+            weight = options.get("weight", np.ones(shape[1], dtype))
+            counted = labels != options.get("ignore_index", -100)
+            losses, dx, rows = empty(shape[0], dtype), empty(shape, dtype), np.arange(shape[0])
+            _core.nll_forward(losses, x, labels, **options)
+            np.testing.assert_array_equal(losses, -x[rows, labels] * weight[labels] * counted)
+            dlosses = draws(shape[0], dtype, 5)
+            _core.nll_backward(dx, dlosses, labels, 2.0, **options)
+            expected = np.zeros(shape, dtype)
+            expected[rows, labels] = -dlosses / 2 * weight[labels] * counted
+            np.testing.assert_array_equal(dx, expected)
+
+
+def test_what_a_mean_divides_by(isa: str, dtype: Any, team: int) -> None:
+    logits, weight = np.zeros((5, 3), dtype), np.array([0.5, 2.0, 8.0], dtype)
+    labels, t = np.array([0, 1, 1, 2, 0]), np.ones((5, 3), dtype)
+    loss, p = np.empty((), dtype), np.empty((5, 3), dtype)
+    for reduction, options, divisor in (
+        ("mean", {}, 5), ("sum", {}, 1), ("sum", {"weight": weight}, 1),
+        ("mean", {"weight": weight}, 13), ("mean", {"ignore_index": 1}, 3),
+        ("mean", {"weight": weight, "ignore_index": 2}, 5),
+    ):  # fmt: skip
+        given = (labels, reduction)
+        assert _core.softmax_cross_entropy_forward(loss, p, logits, *given, **options) == divisor
+        assert _core.nll_forward(loss, logits, *given, **options) == divisor
+    assert _core.soft_cross_entropy_forward(loss, p, logits, t, "mean", weight) == 5
+
+
+# --- losses element by element ---
+
+
+def of_difference(value: Any, slope: Any) -> Any:
+    return lambda x, y, w: (value(x - y), [slope(x - y)], [-slope(x - y)])
+
+
+def bce_parts(x: np.ndarray, y: np.ndarray, w: Any) -> tuple[Any, ...]:
+    with np.errstate(divide="ignore"):
+        logs = [np.maximum(np.log1p(-x), -100), -np.maximum(np.log(x), -100)]
+    return bce(x, y), [(x - y) / np.maximum(x * (1 - x), 1e-12)], logs
+
+
+def logits_parts(z: np.ndarray, y: np.ndarray, w: Any) -> tuple[Any, ...]:
+    slopes = [(1 - y) / (1 + np.exp(-z)), -w * y / (1 + np.exp(z))]
+    return bce_with_logits(z, y, w), slopes, [w * np.logaddexp(0, -z), -np.logaddexp(0, z)]
+
+
+# beta or delta; and the value, with the gradients of input and target as terms to add
+ELEMENT_LOSSES: dict[str, tuple[float, Any]] = {
+    "mse": (1.0, of_difference(np.square, lambda d: 2 * d)),
+    "l1": (1.0, of_difference(abs, np.sign)),
+    "smooth_l1": (0.5, of_difference(lambda d: smooth_l1(d, 0.5), lambda d: np.clip(2 * d, -1, 1))),
+    "huber": (0.5, of_difference(lambda d: huber(d, 0.5), lambda d: np.clip(d, -0.5, 0.5))),
+    "bce": (1.0, bce_parts),
+    "bce_with_logits": (1.0, logits_parts),
+}
+every_loss = pytest.mark.parametrize("kind", ELEMENT_LOSSES)
+
+
+def loss_inputs(kind: str, n: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """An input with values of all sizes, and a target."""
+    rng = np.random.default_rng(n)
+    if "bce" not in kind:
+        x = draws(n, dtype, 1)
+        return x, np.where(rng.random(n) < 0.1, x, draws(n, dtype, 2))
+    y = np.where(rng.random(n) < 0.5, rng.integers(0, 2, n), rng.random(n)).astype(dtype)
+    if kind == "bce":
+        x = np.where(rng.random(n) < 0.5, rng.random(n), 10 ** rng.uniform(-9, 0, n))
+        x[::11] = rng.integers(0, 2, len(x[::11]))
+        return x.astype(dtype), y
+    return (rng.standard_normal(n) * 10 ** rng.uniform(-3, 1.5, n)).astype(dtype), y
+
+
+@every_loss
+def test_element_losses(isa: str, dtype: Any, team: int, kind: str) -> None:
+    parameter, formula = ELEMENT_LOSSES[kind]
+    tiny = np.finfo(dtype).tiny / np.finfo(dtype).eps  # exp may flush what would be denormal
+    for n in awkward_sizes(dtype):
+        for offset in OFFSETS:
+            x, y = (place(a, offset) for a in loss_inputs(kind, n, dtype))
+            w, pw = (place(abs(draws(n, dtype, seed)), offset) for seed in (5, 6))
+            g = place(draws(n, dtype, 7), offset)
+            X, Y, W, PW, G = (a.astype(np.float64) for a in (x, y, w, pw, g))
+            loss, dx, dy = (empty(n, dtype, offset) for _ in range(3))
+            value, *slopes = formula(X, Y, PW)
+            _core.element_loss_forward(loss, kind, x, y, w, pw, parameter)
+            assert_near(loss, value * W, abs(value) * W + tiny, 16)
+            _core.element_loss_backward(dx, dy, g, kind, x, y, w, pw, parameter, 3.0)
+            for got, terms in zip((dx, dy), slopes, strict=True):
+                size = sum(abs(t) for t in terms) * abs(W * G) + tiny
+                assert_near(got, sum(terms) * W * G / 3, size, 16)
+
+
+@every_loss
+def test_element_losses_without_weights(isa: str, dtype: Any, kind: str) -> None:
+    """Weights of 1 and one gradient for all give the same bits; each gradient alone too."""
+    x, y = loss_inputs(kind, 83, dtype)
+    one, g = np.ones(83, dtype), np.array(0.3, dtype)
+    results = set()
+    for weights, dloss in (((None, None), g), ((one, one), g), ((one, None), g * one)):
+        loss, dx, dy, alone = (np.empty(83, dtype) for _ in range(4))
+        _core.element_loss_forward(loss, kind, x, y, *weights, 0.5)
+        _core.element_loss_backward(dx, dy, dloss, kind, x, y, *weights, 0.5)
+        results.add(bits(loss, dx, dy))
+        _core.element_loss_backward(alone, None, dloss, kind, x, y, *weights, 0.5)
+        assert bits(alone) == bits(dx)
+        _core.element_loss_backward(None, alone, dloss, kind, x, y, *weights, 0.5)
+        assert bits(alone) == bits(dy)
+    assert len(results) == 1
+
+
+@every_loss
+def test_element_losses_do_not_hide_nan(isa: str, dtype: Any, kind: str) -> None:
+    for n in (1, 7, 19):
+        for at in range(n):
+            for which in (0, 1):
+                given = loss_inputs(kind, n, dtype)
+                given[which][at] = np.nan
+                loss, dx, dy = (np.empty(n, dtype) for _ in range(3))
+                _core.element_loss_forward(loss, kind, *given)
+                _core.element_loss_backward(dx, dy, np.ones((), dtype), kind, *given)
+                assert np.flatnonzero(np.isnan(loss)).tolist() == [at]
+                assert np.isnan(dx[at])
+                if which == 0:
+                    assert np.isnan(dy[at])
+
+
+@every_loss
+def test_element_losses_do_not_depend_on_place_or_threads(isa: str, dtype: Any, kind: str) -> None:
+    n = 10007
+    x, y = loss_inputs(kind, n, dtype)
+    g = draws(n, dtype, 3)
+
+    def run(part: slice, offset: int) -> list[np.ndarray]:
+        a, b, dloss = (place(v[part], offset) for v in (x, y, g))
+        loss, dx, dy = (empty(len(a), dtype, offset) for _ in range(3))
+        _core.element_loss_forward(loss, kind, a, b, None, None, 0.5)
+        _core.element_loss_backward(dx, dy, dloss, kind, a, b, None, None, 0.5)
+        return [loss, dx, dy]
+
+    whole = run(slice(None), 0)
+    for start in range(40):
+        for stop in (start + 1, start + 5, 83):
+            part = slice(start, stop)
+            assert bits(*run(part, start % 4)) == bits(*(a[part] for a in whole)), part
+    for team in (2, 3, 7):
+        force_threads(team)
+        assert bits(*run(slice(None), 1)) == bits(*whole)
+
+
+def test_losses_are_summed_in_float64(isa: str, dtype: Any) -> None:
+    """A sum of ten thousand is the float64 sum rounded once; it does not depend on threads."""
+    x, y = (draws(10007, dtype, seed) for seed in (1, 2))
+    losses, total = np.empty(10007, dtype), np.empty((), dtype)
+    _core.element_loss_forward(losses, "l1", x, y)
+    for team in TEAMS:
+        force_threads(team)
+        for divisor in (1.0, 10007.0):
+            _core.element_loss_forward(total, "l1", x, y, divisor=divisor)
+            exact = math.fsum(losses.tolist()) / divisor
+            ulps = 8 if dtype is np.float64 else 0.51
+            assert abs(float(total) - exact) <= ulps * np.spacing(dtype(exact))
+
+
 # --- reductions ---
 
 
@@ -425,7 +675,7 @@ def test_column_sum(isa: str, dtype: Any, team: int) -> None:
 
 SGD_OPTIONS = [
     {}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.1},
-    {"momentum": 0.5, "dampening": 0.9, "weight_decay": 0.01},
+    {"momentum": 0.5, "dampening": 0.9, "weight_decay": 0.01}, {"maximize": True},
 ]  # fmt: skip
 
 
@@ -457,13 +707,116 @@ def test_adam(isa: str, dtype: Any, team: int, decay: float, step: int) -> None:
         W, G, M, V = (a.astype(np.float64) for a in (w, g, m, v))
         state = {"m": M, "v": V}
         expected = rule(W, G, state, step)
-        _core.adam(w, m, v, g, lr, *betas, eps, decay, 1 - betas[0] ** step, 1 - betas[1] ** step)
+        corrections = [1 - beta**step for beta in betas]
+        _core.adam(w, m, v, None, g, lr, *betas, eps, decay, *corrections)
         size = abs(G) + abs(decay * W)
         assert_near(m, state["m"], 0.9 * abs(M) + 0.1 * size, 8)
         assert_near(v, state["v"], 0.999 * V + 0.001 * size**2, 8)
         update = abs(expected - W)
         cancelled = lr * (0.9 * abs(M) + 0.1 * size) / np.sqrt(state["v"])
         assert_near(w, expected, abs(W) + 8 * update + 32 * cancelled, 2)
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_adam_with_all_options(isa: str, dtype: Any, team: int, maximize: bool) -> None:
+    lr, betas, eps, decay = 0.01, (0.9, 0.999), 1e-8, 0.1
+    rule = adam_rule(lr, betas, eps, decay, True, maximize, decoupled_weight_decay=True)
+    for w, offset in arrays(dtype):
+        g, m = (place(draws(w.size, dtype, seed), offset) for seed in (1, 2))
+        v, largest = (place(draws(w.size, dtype, seed) ** 2, offset) for seed in (3, 4))
+        W, G, M, V, L = (a.astype(np.float64) for a in (w, g, m, v, largest))
+        state = {"m": M, "v": V, "largest": L}
+        expected = rule(W, G, state, 7)
+        corrections = [1 - beta**7 for beta in betas]
+        _core.adam(w, m, v, largest, g, lr, *betas, eps, decay, *corrections, True, maximize)
+        size = 0.9 * abs(M) + 0.1 * abs(G)
+        assert_near(m, state["m"], size, 8)
+        assert_near(v, state["v"], 0.999 * V + 0.001 * G**2, 8)
+        assert_near(largest, state["largest"], state["largest"], 8)
+        cancelled = lr * size / np.sqrt(state["largest"])
+        assert_near(w, expected, abs(W) + 32 * cancelled, 2)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adagrad(isa: str, dtype: Any, team: int, decay: float) -> None:
+    rule = adagrad_rule(0.1, weight_decay=decay, eps=1e-3, maximize=decay > 0)
+    for w, offset in arrays(dtype):
+        g = place(draws(w.size, dtype, 1), offset)
+        total = place(draws(w.size, dtype, 2) ** 2, offset)
+        W, G, S = (a.astype(np.float64) for a in (w, g, total))
+        state = {"s": S}
+        expected = rule(W, G, state, 1)
+        _core.adagrad(w, total, g, 0.1, 1e-3, decay, decay > 0)
+        size = abs(G) + abs(decay * W)
+        assert_near(total, state["s"], S + size**2, 8)
+        assert_near(w, expected, abs(W) + size / (np.sqrt(state["s"]) + 1e-3), 8)
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"momentum": 0.9}, {"centered": True},
+    {"momentum": 0.5, "centered": True, "weight_decay": 0.1, "maximize": True},
+], ids=lambda o: "-".join(o) or "plain")  # fmt: skip
+def test_rmsprop(isa: str, dtype: Any, team: int, options: dict[str, Any]) -> None:
+    rule = rmsprop_rule(0.1, 0.9, 1e-2, **options)
+    momentum, decay = options.get("momentum", 0.0), options.get("weight_decay", 0.0)
+    for w, offset in arrays(dtype):
+        g, u = (place(draws(w.size, dtype, seed), offset) for seed in (1, 2))
+        mean = place(draws(w.size, dtype, 3) / 10, offset)
+        square = place(1 + mean**2, offset)
+        W, G, U, M, S = (a.astype(np.float64) for a in (w, g, u, mean, square))
+        state = {"s": S, "mean": M, "u": U}
+        expected = rule(W, G, state, 1)
+        centered, maximize = options.get("centered", False), options.get("maximize", False)
+        _core.rmsprop(w, square, mean if centered else None, u if momentum else None, g, 0.1,
+                      0.9, 1e-2, decay, momentum, maximize)  # fmt: skip
+        size = abs(G) + abs(decay * W)
+        assert_near(square, state["s"], S + size**2, 8)
+        assert_near(mean, state["mean"], abs(M) + size, 8)
+        assert_near(u, state["u"], abs(U) + size, 16)
+        assert_near(w, expected, abs(W) + abs(U) + size, 16)
+
+
+# --- gradients ---
+
+
+def test_sums_of_squares(isa: str, dtype: Any, team: int) -> None:
+    for x, _ in arrays(dtype):
+        exact = float((x.astype(np.longdouble) ** 2).sum())
+        assert _core.squared_norm(x) == pytest.approx(exact, rel=1e-14)
+        assert _core.squared_norm(x, 0.5) == pytest.approx(exact / 4, rel=1e-14)
+
+
+def test_sums_do_not_depend_on_threads(isa: str, dtype: Any) -> None:
+    for n in (1000, 1025, 100_003):
+        x, told = draws(n, dtype), set()
+        for team in (1, 2, 3, 5, 7):
+            force_threads(team)
+            g = np.zeros_like(x)
+            told.add((_core.squared_norm(x), _core.l1_gradient(g, x, 0.5), bits(g)))
+        assert len(told) == 1
+
+
+def test_scaling_and_clipping(isa: str, dtype: Any, team: int) -> None:
+    for x, _ in arrays(dtype, special=True):
+        expected = np.clip(x, -0.5, 0.5)
+        with np.errstate(over="ignore"):
+            scaled = x * dtype(1.7)
+        y = place(x, 1)
+        _core.clip_values(y, 0.5)
+        np.testing.assert_array_equal(y, expected)
+        _core.scale_values(x, 1.7)
+        np.testing.assert_array_equal(x, scaled)
+
+
+def test_l1_gradient(isa: str, dtype: Any, team: int) -> None:
+    for w, offset in arrays(dtype, special=True):
+        finite = np.where(np.isfinite(w) & (abs(w) < 1e3), w, 0).astype(dtype)
+        for x in (w, finite):
+            g = place(draws(x.size, dtype, 1), offset)
+            expected = g + np.sign(x) * dtype(0.25)
+            total = _core.l1_gradient(g, x, 0.25)
+            np.testing.assert_array_equal(g, expected)
+        assert total == pytest.approx(0.25 * abs(finite.astype(np.longdouble)).sum(), rel=1e-13)
 
 
 # --- mini-batches ---
@@ -494,12 +847,18 @@ def test_elements_do_not_depend_on_their_place(isa: str, dtype: Any) -> None:
         w1, w2, m = (place(x[part], offset) for _ in range(3))
         velocity, square, grad = place(u[part], offset), place(v[part] ** 2, offset), place(g[part])
         _core.sgd(w1, velocity, grad, 0.1, 0.9, 0.1, 0.01, False, False)
-        _core.adam(w2, m, square, grad, 0.1, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001)
+        _core.adam(w2, m, square, None, grad, 0.1, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001)
+        w3, w4, mean, scaled = (place(x[part], offset) for _ in range(4))
+        _core.adagrad(w3, square, grad, 0.1, 1e-8, 0.01)
+        _core.rmsprop(w4, square, mean, velocity, grad, 0.1, 0.9, 1e-8, 0.01, 0.9)
+        _core.scale_values(scaled, 0.3)
+        _core.clip_values(scaled, 0.2)
+        _core.l1_gradient(scaled, grad, 0.1)
         y, dx, total = np.empty_like(w1), np.empty_like(w1), np.empty_like(w1)
         _core.relu_forward(y, x[part])
         _core.relu_backward(dx, grad, y)
         _core.column_sum(total, np.stack([x, g, u, v])[:, part])
-        return w1, velocity, w2, m, square, y, dx, total
+        return w1, velocity, w2, m, square, w3, w4, mean, scaled, y, dx, total
 
     whole = run(slice(None), 0)
     for start in range(40):
@@ -522,11 +881,19 @@ def test_rows_of_a_softmax_do_not_depend_on_their_place(isa: str, dtype: Any) ->
 
 def test_bits_do_not_depend_on_threads(isa: str, dtype: Any) -> None:
     results = set()
-    logits = draws(40 * 37, dtype).reshape(40, 37)
+    logits, t = (draws(40 * 37, dtype, seed).reshape(40, 37) for seed in (0, 1))
+    labels, weight = np.arange(40) % 37, abs(draws(37, dtype, 3))
     for team in (1, 2, 3, 5, 7):
         force_threads(team)
         w, u, g = (draws(10007, dtype, seed) for seed in range(3))
         _core.sgd(w, u, g, 0.1, 0.9, 0.1, 0.01, False, False)
-        _core.adam(w, u, abs(u), g, 0.1, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001)
-        results.add(bits(w, u, *run_cross_entropy(logits, np.arange(40) % 37)))
+        _core.adam(w, u, abs(u), None, g, 0.1, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001)
+        made = [w, u, *run_cross_entropy(logits, labels)]
+        for run, target in (("softmax", labels), ("soft", t)):
+            loss, p, dz = np.empty((), dtype), np.empty_like(t), np.empty_like(t)
+            more = {"weight": weight, "smoothing": 0.1}
+            getattr(_core, f"{run}_cross_entropy_forward")(loss, p, logits, target, "mean", **more)
+            getattr(_core, f"{run}_cross_entropy_backward")(dz, loss, p, target, **more)
+            made += [loss, p, dz]
+        results.add(bits(*made))
     assert len(results) == 1

@@ -32,6 +32,8 @@ from fastnn.nn import functional as F
     (F, "cross_entorpy", "did you mean cross_entropy"),
     (optim, "LBFGS", "optim.Adam"),
     (optim, "Adm", "did you mean Adam"),
+    (optim.lr_scheduler, "CyclicLR", "see OneCycleLR"),
+    (optim.lr_scheduler, "StepLr", "did you mean StepLR"),
     (fastnn.ones(1), "cuda", "runs on the CPU"),
     (fastnn.ones(1), "half", r"\.float\(\)"),
     (fastnn.ones(1), "register_hook", "hooks are not here.*retain_grad"),
@@ -50,7 +52,7 @@ def test_advice_is_for_names_that_are_not_there() -> None:
     """What comes to be here must leave the table."""
     for name in _NEAREST:
         if not name.endswith("*") and name not in ("cuda", "data", "norm"):  # a module; no method
-            for owner in (fastnn, nn, F, optim):
+            for owner in (fastnn, nn, F, optim, optim.lr_scheduler):
                 assert not hasattr(owner, name), name
 
 

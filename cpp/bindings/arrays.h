@@ -9,6 +9,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -117,15 +118,16 @@ class Gate {
         return {a, static_cast<T*>(a.mutable_data()), shape};
     }
 
-    // Class labels: integers of any width, each in 0 .. classes - 1.
-    Values<const int64_t> labels(const char* name, py::handle x, int64_t rows,
-                                 int64_t classes) const {
-        return indices(name, x, {rows}, classes, "label");
+    // Class labels: integers of any width, each in 0 .. classes - 1 or the one to ignore.
+    Values<const int64_t> labels(const char* name, py::handle x, int64_t rows, int64_t classes,
+                                 std::optional<int64_t> ignored = {}) const {
+        return indices(name, x, {rows}, classes, "label", ignored);
     }
 
-    // Integers of any width and byte order in 0 .. limit - 1; `noun` says what one of them is.
+    // Integers of any width and byte order in 0 .. limit - 1, or `also` where it is given; `noun`
+    // says what one of them is.
     Values<const int64_t> indices(const char* name, py::handle x, const Shape& shape, int64_t limit,
-                                  const char* noun) const;
+                                  const char* noun, std::optional<int64_t> also = {}) const;
 
     // Writing where an input is still to be read would give wrong numbers without a word.
     template <class T, class... In>
@@ -207,18 +209,20 @@ class Gate {
 };
 
 inline Values<const int64_t> Gate::indices(const char* name, py::handle x, const Shape& shape,
-                                           int64_t limit, const char* noun) const {
+                                           int64_t limit, const char* noun,
+                                           std::optional<int64_t> also) const {
     py::array a = array(name, x);
     const char kind = a.dtype().kind();
     if (kind != 'i' && kind != 'u' && kind != 'b')
         throw wrong_type(name, std::string("an integer ") + noun + " for each row", a);
     if (shape_of(a) != shape) throw wrong_shape(name, text(shape), shape_of(a));
     // uint64 beyond int64 wraps to a negative number, which the range below refuses
+    if (kind == 'u' && also && *also < 0) also.reset();
     auto v = Contiguous<int64_t>::ensure(a);
     if (!v) throw py::error_already_set();
     const int64_t* values = v.data();
     for (int64_t i = 0; i < v.size(); ++i) {
-        if (values[i] >= 0 && values[i] < limit) continue;
+        if ((values[i] >= 0 && values[i] < limit) || values[i] == also) continue;
         throw std::out_of_range(where(name) + "expected each " + noun + " in 0 .. " +
                                 std::to_string(limit - 1) + ", got " + std::to_string(values[i]) +
                                 " in row " + std::to_string(i));

@@ -7,27 +7,35 @@
 namespace fastnn {
 namespace {
 
+// An array of the state that options may leave out: None becomes a null pointer.
+template <class T>
+Values<T> optional(const Gate& gate, const char* name, py::handle x, const Shape& shape) {
+    if (!x.is_none()) return gate.output<T>(name, x, shape);
+    return {py::reinterpret_steal<py::array>(py::handle()), nullptr, {}};
+}
+
 // w (n) and velocity (n) or None, updated in place.
 void sgd(py::handle w, py::handle velocity, py::handle grad, double lr, double momentum,
-         double dampening, double weight_decay, bool nesterov, bool first) {
+         double dampening, double weight_decay, bool nesterov, bool first, bool maximize) {
     const Gate gate("sgd");
     gate.with_dtype("w", w, [&](auto zero) {
         using T = decltype(zero);
         const auto g = gate.input<T>("grad", grad);
         const auto weights = gate.output<T>("w", w, g.shape);
-        Values<T> u{py::reinterpret_steal<py::array>(py::handle()), nullptr, {}};
-        if (!velocity.is_none()) u = gate.output<T>("velocity", velocity, g.shape);
+        const auto u = optional<T>(gate, "velocity", velocity, g.shape);
         gate.disjoint("w", weights, g, u);
         gate.disjoint("velocity", u, g);
-        const Sgd<T> rule{T(lr), T(momentum), T(1 - dampening), T(weight_decay), nesterov, first};
+        const Sgd<T> rule{T(lr),    T(momentum), T(1 - dampening), T(weight_decay),
+                          nesterov, first,       maximize};
         py::gil_scoped_release release;
         kernels().of<T>().sgd(weights.data, u.data, g.data, g.size(), rule);
     });
 }
 
-// w, m, v (n), updated in place; correction_i = 1 - beta_i^step.
-void adam(py::handle w, py::handle m, py::handle v, py::handle grad, double lr, double beta1,
-          double beta2, double eps, double weight_decay, double correction1, double correction2) {
+// w, m, v (n) and v_max (n) or None, updated in place; correction_i = 1 - beta_i^step.
+void adam(py::handle w, py::handle m, py::handle v, py::handle v_max, py::handle grad, double lr,
+          double beta1, double beta2, double eps, double weight_decay, double correction1,
+          double correction2, bool decoupled, bool maximize) {
     const Gate gate("adam");
     gate.with_dtype("w", w, [&](auto zero) {
         using T = decltype(zero);
@@ -35,14 +43,115 @@ void adam(py::handle w, py::handle m, py::handle v, py::handle grad, double lr, 
         const auto weights = gate.output<T>("w", w, g.shape);
         const auto first = gate.output<T>("m", m, g.shape);
         const auto second = gate.output<T>("v", v, g.shape);
-        gate.disjoint("w", weights, g, first, second);
-        gate.disjoint("m", first, g, second);
-        gate.disjoint("v", second, g);
-        const Adam<T> rule{T(beta1),     T(1 - beta1),        T(beta2),
-                           T(1 - beta2), T(lr / correction1), T(1 / std::sqrt(correction2)),
-                           T(eps),       T(weight_decay)};
+        const auto largest = optional<T>(gate, "v_max", v_max, g.shape);
+        gate.disjoint("w", weights, g, first, second, largest);
+        gate.disjoint("m", first, g, second, largest);
+        gate.disjoint("v", second, g, largest);
+        gate.disjoint("v_max", largest, g);
+        const Adam<T> rule{T(beta1),
+                           T(1 - beta1),
+                           T(beta2),
+                           T(1 - beta2),
+                           T(lr / correction1),
+                           T(1 / std::sqrt(correction2)),
+                           T(eps),
+                           T(decoupled ? 0 : weight_decay),
+                           T(decoupled ? lr * weight_decay : 0),
+                           maximize};
         py::gil_scoped_release release;
-        kernels().of<T>().adam(weights.data, first.data, second.data, g.data, g.size(), rule);
+        kernels().of<T>().adam(weights.data, first.data, second.data, largest.data, g.data,
+                               g.size(), rule);
+    });
+}
+
+// w, sum (n), updated in place.
+void adagrad(py::handle w, py::handle sum, py::handle grad, double rate, double eps,
+             double weight_decay, bool maximize) {
+    const Gate gate("adagrad");
+    gate.with_dtype("w", w, [&](auto zero) {
+        using T = decltype(zero);
+        const auto g = gate.input<T>("grad", grad);
+        const auto weights = gate.output<T>("w", w, g.shape);
+        const auto total = gate.output<T>("sum", sum, g.shape);
+        gate.disjoint("w", weights, g, total);
+        gate.disjoint("sum", total, g);
+        const Adagrad<T> rule{T(rate), T(eps), T(weight_decay), maximize};
+        py::gil_scoped_release release;
+        kernels().of<T>().adagrad(weights.data, total.data, g.data, g.size(), rule);
+    });
+}
+
+// w, square (n) and mean, velocity (n) or None, updated in place.
+void rmsprop(py::handle w, py::handle square, py::handle mean, py::handle velocity, py::handle grad,
+             double lr, double alpha, double eps, double weight_decay, double momentum,
+             bool maximize) {
+    const Gate gate("rmsprop");
+    gate.with_dtype("w", w, [&](auto zero) {
+        using T = decltype(zero);
+        const auto g = gate.input<T>("grad", grad);
+        const auto weights = gate.output<T>("w", w, g.shape);
+        const auto power = gate.output<T>("square", square, g.shape);
+        const auto average = optional<T>(gate, "mean", mean, g.shape);
+        const auto u = optional<T>(gate, "velocity", velocity, g.shape);
+        gate.disjoint("w", weights, g, power, average, u);
+        gate.disjoint("square", power, g, average, u);
+        gate.disjoint("mean", average, g, u);
+        gate.disjoint("velocity", u, g);
+        const Rmsprop<T> rule{T(lr),           T(alpha),    T(1 - alpha), T(eps),
+                              T(weight_decay), T(momentum), maximize};
+        py::gil_scoped_release release;
+        kernels().of<T>().rmsprop(weights.data, power.data, average.data, u.data, g.data, g.size(),
+                                  rule);
+    });
+}
+
+// The sum of (scale x)^2, in double.
+double squared_norm(py::handle x, double scale) {
+    const Gate gate("squared_norm");
+    return gate.with_dtype("x", x, [&](auto zero) {
+        using T = decltype(zero);
+        const auto values = gate.input<T>("x", x);
+        py::gil_scoped_release release;
+        double sum;
+        kernels().of<T>().squared_norm(&sum, values.data, scale, values.size());
+        return sum;
+    });
+}
+
+// x *= factor, in place.
+void scale_values(py::array x, double factor) {
+    const Gate gate("scale_values");
+    gate.with_dtype("x", x, [&](auto zero) {
+        using T = decltype(zero);
+        const auto values = gate.output<T>("x", x, shape_of(x));
+        py::gil_scoped_release release;
+        kernels().of<T>().scale_values(values.data, T(factor), values.size());
+    });
+}
+
+// x into [-limit, limit], in place.
+void clip_values(py::array x, double limit) {
+    const Gate gate("clip_values");
+    gate.with_dtype("x", x, [&](auto zero) {
+        using T = decltype(zero);
+        const auto values = gate.output<T>("x", x, shape_of(x));
+        py::gil_scoped_release release;
+        kernels().of<T>().clip_values(values.data, T(limit), values.size());
+    });
+}
+
+// grad += l1 sign(w), in place; returns l1 times the sum of |w|.
+double l1_gradient(py::handle grad, py::handle w, double l1) {
+    const Gate gate("l1_gradient");
+    return gate.with_dtype("grad", grad, [&](auto zero) {
+        using T = decltype(zero);
+        const auto weights = gate.input<T>("w", w);
+        const auto g = gate.output<T>("grad", grad, weights.shape);
+        gate.disjoint("grad", g, weights);
+        py::gil_scoped_release release;
+        double sum;
+        kernels().of<T>().l1_gradient(&sum, g.data, weights.data, T(l1), g.size());
+        return l1 * sum;
     });
 }
 
@@ -51,9 +160,20 @@ void adam(py::handle w, py::handle m, py::handle v, py::handle grad, double lr, 
 void bind_optim(py::module_& m) {
     using py::arg;
     m.def("sgd", &sgd, arg("w"), arg("velocity"), arg("grad"), arg("lr"), arg("momentum"),
-          arg("dampening"), arg("weight_decay"), arg("nesterov"), arg("first"));
-    m.def("adam", &adam, arg("w"), arg("m"), arg("v"), arg("grad"), arg("lr"), arg("beta1"),
-          arg("beta2"), arg("eps"), arg("weight_decay"), arg("correction1"), arg("correction2"));
+          arg("dampening"), arg("weight_decay"), arg("nesterov"), arg("first"),
+          arg("maximize") = false);
+    m.def("adam", &adam, arg("w"), arg("m"), arg("v"), arg("v_max"), arg("grad"), arg("lr"),
+          arg("beta1"), arg("beta2"), arg("eps"), arg("weight_decay"), arg("correction1"),
+          arg("correction2"), arg("decoupled") = false, arg("maximize") = false);
+    m.def("adagrad", &adagrad, arg("w"), arg("sum"), arg("grad"), arg("rate"), arg("eps"),
+          arg("weight_decay"), arg("maximize") = false);
+    m.def("rmsprop", &rmsprop, arg("w"), arg("square"), arg("mean"), arg("velocity"), arg("grad"),
+          arg("lr"), arg("alpha"), arg("eps"), arg("weight_decay"), arg("momentum"),
+          arg("maximize") = false);
+    m.def("squared_norm", &squared_norm, arg("x"), arg("scale") = 1.0);
+    m.def("scale_values", &scale_values, arg("x"), arg("factor"));
+    m.def("clip_values", &clip_values, arg("x"), arg("limit"));
+    m.def("l1_gradient", &l1_gradient, arg("grad"), arg("w"), arg("l1"));
 }
 
 }  // namespace fastnn

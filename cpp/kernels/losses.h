@@ -1,62 +1,254 @@
-// Softmax cross-entropy on logits with integer labels.
+// Losses of classes: softmax cross-entropy on logits, with integer labels or with a probability for
+// each class, and negative log-likelihood; and what reduces the losses of a batch to one number.
 #pragma once
 
 #include <cmath>
 #include <limits>
 
+#include "../kernels.h"
 #include "../parallel.h"
 #include "lanes.h"
 
 namespace fastnn {
 namespace {
 
-// losses (rows) = log(sum_j exp(z_j)) - z_label, probabilities (rows, classes) = softmax(logits).
-// Shifted by the row's maximum, so no logit overflows. Labels lie in 0 .. classes - 1.
+template <class T>
+struct LogSumExp {
+    T shift, log_sum;  // of a row z: its maximum, and log(sum_j exp(z_j - shift))
+};
+
+// p (classes) = softmax(z), shifted by the row's maximum, so no logit overflows.
+template <class T>
+LogSumExp<T> softmax_row(T* p, const T* z, int64_t classes) {
+    constexpr T lowest = -std::numeric_limits<T>::infinity();
+    Lanes<T> top = Lanes<T>::Constant(lowest);
+    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
+        top = top.template max<Eigen::PropagateNaN>(load_lanes(z + j, left, lowest));
+    });
+    const T shift = top.template maxCoeff<Eigen::PropagateNaN>();
+    Lanes<T> sums = Lanes<T>::Zero();
+    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
+        const Lanes<T> e = (load_lanes(z + j, left, lowest) - shift).exp();
+        sums += e;
+        store_lanes(p + j, e, left);
+    });
+    const T sum = sums.sum();
+    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
+        store_lanes(p + j, Lanes<T>(load_lanes(p + j, left) / sum), left);
+    });
+    return {shift, std::log(sum)};
+}
+
+// The smoothed, weighted target of the classes from j on: weight (keep t + share), 0 beyond the
+// row. t may be null, which stands for zeros.
+template <class T>
+Lanes<T> soft_target(const CrossEntropy<T>& rule, const T* t, int64_t j, int64_t left) {
+    static constexpr T ones[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static_assert(sizeof(ones) >= sizeof(T) * kLanes<T>, "a run of ones");
+    const Lanes<T> weight = load_lanes(rule.weight ? rule.weight + j : ones, left);
+    if (!t) return weight * rule.share;
+    return weight * (load_lanes(t + j, left) * rule.keep + rule.share);
+}
+
+// sum_j of the soft target times -log softmax(z)_j.
+template <class T>
+T soft_loss(const CrossEntropy<T>& rule, const T* t, const T* z, LogSumExp<T> of, int64_t classes) {
+    Lanes<T> sums = Lanes<T>::Zero();
+    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
+        const Lanes<T> shifted = load_lanes(z + j, left, of.shift) - of.shift;
+        sums += soft_target(rule, t, j, left) * (of.log_sum - shifted);
+    });
+    return sums.sum();
+}
+
+template <class T>
+T soft_target_sum(const CrossEntropy<T>& rule, const T* t, int64_t classes) {
+    Lanes<T> sums = Lanes<T>::Zero();
+    for_lanes<T>(0, classes,
+                 [&](int64_t j, int64_t left) { sums += soft_target(rule, t, j, left); });
+    return sums.sum();
+}
+
+// dz (classes) = (p total - soft target) dloss, with total the sum of the whole target.
+template <class T>
+void soft_backward(T* dz, const CrossEntropy<T>& rule, const T* t, const T* p, T total, T dloss,
+                   int64_t classes) {
+    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
+        const Lanes<T> d = load_lanes(p + j, left) * total - soft_target(rule, t, j, left);
+        store_lanes(dz + j, Lanes<T>(d * dloss), left);
+    });
+}
+
+template <class T>
+void fill_row(T* row, T value, int64_t n) {
+    for_lanes<T>(0, n, [&](int64_t j, int64_t left) {
+        store_lanes(row + j, Lanes<T>(Lanes<T>::Constant(value)), left);
+    });
+}
+
+// losses (rows) = log(sum_j exp(z_j)) - z_label, weighted and smoothed; probabilities (rows,
+// classes) = softmax(logits). Labels lie in 0 .. classes - 1, or are the one to ignore: loss 0.
 template <class T>
 void softmax_cross_entropy_forward(T* losses, T* probabilities, const T* logits,
-                                   const int64_t* labels, int64_t rows, int64_t classes) {
-    constexpr T lowest = -std::numeric_limits<T>::infinity();
+                                   const int64_t* labels, int64_t rows, int64_t classes,
+                                   const CrossEntropy<T>& rule) {
     parallel_for(rows, 1, classes * 16, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const T* z = logits + i * classes;
-            T* p = probabilities + i * classes;
-            Lanes<T> top = Lanes<T>::Constant(lowest);
-            for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-                top = top.template max<Eigen::PropagateNaN>(load_lanes(z + j, left, lowest));
-            });
-            const T shift = top.template maxCoeff<Eigen::PropagateNaN>();
-            Lanes<T> sums = Lanes<T>::Zero();
-            for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-                const Lanes<T> e = (load_lanes(z + j, left, lowest) - shift).exp();
-                sums += e;
-                store_lanes(p + j, e, left);
-            });
-            const T sum = sums.sum();
-            for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-                store_lanes(p + j, Lanes<T>(load_lanes(p + j, left) / sum), left);
-            });
-            losses[i] = std::log(sum) + (shift - z[labels[i]]);
+            const LogSumExp<T> of = softmax_row(probabilities + i * classes, z, classes);
+            if (labels[i] == rule.ignore_index) {
+                losses[i] = T(0);
+                continue;
+            }
+            T loss = of.log_sum + (of.shift - z[labels[i]]);
+            if (rule.weight) loss *= rule.weight[labels[i]];
+            if (rule.share > T(0))
+                loss = loss * rule.keep + soft_loss<T>(rule, nullptr, z, of, classes);
+            losses[i] = loss;
         }
     });
 }
 
-// dlogits (rows, classes) = (probabilities - one_hot(label)) dloss of the row.
+// dlogits (rows, classes) = (probabilities - one_hot(label)) dloss of the row, weighted and
+// smoothed; 0 in rows to ignore. dlogits may be probabilities.
 template <class T>
-void softmax_cross_entropy_backward(T* dlogits, const T* dlosses, int64_t dlosses_stride,
-                                    const T* probabilities, const int64_t* labels, int64_t rows,
-                                    int64_t classes) {
+void softmax_cross_entropy_backward(T* dlogits, const LossGrad<T>& dlosses, const T* probabilities,
+                                    const int64_t* labels, int64_t rows, int64_t classes,
+                                    const CrossEntropy<T>& rule) {
+    const T share_sum = rule.share > T(0) ? soft_target_sum<T>(rule, nullptr, classes) : T(0);
     parallel_for(rows, 1, classes, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const T* p = probabilities + i * classes;
             T* dz = dlogits + i * classes;
-            const T dloss = dlosses[i * dlosses_stride];
-            const T at_label = (p[labels[i]] - T(1)) * dloss;  // before dz, which may be p
+            const int64_t label = labels[i];
+            if (label == rule.ignore_index) {
+                fill_row(dz, T(0), classes);
+                continue;
+            }
+            const T weight = rule.weight ? rule.weight[label] : T(1);
+            const T dloss = dlosses.at(i);
+            if (rule.share > T(0)) {
+                const T hard = rule.keep * weight, total = hard + share_sum;
+                const T at_label = (p[label] * total - hard - weight * rule.share) * dloss;
+                soft_backward<T>(dz, rule, nullptr, p, total, dloss, classes);
+                dz[label] = at_label;
+                continue;
+            }
+            const T scaled = dloss * weight;
+            const T at_label = (p[label] - T(1)) * scaled;  // before dz, which may be p
             for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-                store_lanes(dz + j, Lanes<T>(load_lanes(p + j, left) * dloss), left);
+                store_lanes(dz + j, Lanes<T>(load_lanes(p + j, left) * scaled), left);
             });
-            dz[labels[i]] = at_label;
+            dz[label] = at_label;
         }
     });
+}
+
+// losses (rows) = -sum_j t_j log softmax(z)_j, weighted and smoothed, for targets t (rows,
+// classes); probabilities as above.
+template <class T>
+void soft_cross_entropy_forward(T* losses, T* probabilities, const T* logits, const T* targets,
+                                int64_t rows, int64_t classes, const CrossEntropy<T>& rule) {
+    parallel_for(rows, 1, classes * 16, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const T* z = logits + i * classes;
+            const LogSumExp<T> of = softmax_row(probabilities + i * classes, z, classes);
+            losses[i] = soft_loss(rule, targets + i * classes, z, of, classes);
+        }
+    });
+}
+
+// dlogits (rows, classes) = (p sum_j t_j - t) dloss of the row, with t weighted and smoothed.
+// dlogits may be probabilities.
+template <class T>
+void soft_cross_entropy_backward(T* dlogits, const LossGrad<T>& dlosses, const T* probabilities,
+                                 const T* targets, int64_t rows, int64_t classes,
+                                 const CrossEntropy<T>& rule) {
+    parallel_for(rows, 1, classes * 4, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const T* t = targets + i * classes;
+            const T total = soft_target_sum(rule, t, classes);
+            soft_backward(dlogits + i * classes, rule, t, probabilities + i * classes, total,
+                          dlosses.at(i), classes);
+        }
+    });
+}
+
+// dtargets (rows, classes) = -log softmax(z) dloss of the row, weighted, times `keep`.
+template <class T>
+void soft_cross_entropy_backward_target(T* dtargets, const LossGrad<T>& dlosses, const T* logits,
+                                        int64_t rows, int64_t classes,
+                                        const CrossEntropy<T>& rule) {
+    parallel_for(rows, 1, classes * 16, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const T* z = logits + i * classes;
+            T* dt = dtargets + i * classes;
+            const LogSumExp<T> of = softmax_row(dt, z, classes);  // dt: scratch until below
+            const T dloss = dlosses.at(i) * rule.keep;
+            for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
+                Lanes<T> d = (of.log_sum - (load_lanes(z + j, left) - of.shift)) * dloss;
+                if (rule.weight) d *= load_lanes(rule.weight + j, left);
+                store_lanes(dt + j, d, left);
+            });
+        }
+    });
+}
+
+// losses (rows) = -x_label, weighted, for log-probabilities x (rows, classes); 0 in rows to ignore.
+template <class T>
+void nll_forward(T* losses, const T* x, const int64_t* labels, int64_t rows, int64_t classes,
+                 const CrossEntropy<T>& rule) {
+    parallel_for(rows, 1, kElementCost, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const int64_t label = labels[i];
+            const bool ignored = label == rule.ignore_index;
+            const T weight = rule.weight && !ignored ? rule.weight[label] : T(1);
+            losses[i] = ignored ? T(0) : -x[i * classes + label] * weight;
+        }
+    });
+}
+
+// dx (rows, classes) = -weight dloss of the row at its label, else 0.
+template <class T>
+void nll_backward(T* dx, const LossGrad<T>& dlosses, const int64_t* labels, int64_t rows,
+                  int64_t classes, const CrossEntropy<T>& rule) {
+    parallel_for(rows, 1, classes, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const int64_t label = labels[i];
+            fill_row(dx + i * classes, T(0), classes);
+            if (label == rule.ignore_index) continue;
+            const T weight = rule.weight ? rule.weight[label] : T(1);
+            dx[i * classes + label] = -(weight * dlosses.at(i));
+        }
+    });
+}
+
+// total = the weights of the labels (rows) summed, those to ignore left out: what a mean of losses
+// divides by.
+template <class T>
+void label_weight(double* total, const int64_t* labels, int64_t rows, const CrossEntropy<T>& rule) {
+    double sum = 0;
+    for (int64_t i = 0; i < rows; ++i) {
+        if (labels[i] == rule.ignore_index) continue;
+        sum += rule.weight ? double(rule.weight[labels[i]]) : 1.0;
+    }
+    *total = sum;
+}
+
+// total = sum of losses (n) / divisor, added in float64 and in an order that depends on n alone.
+template <class T>
+void loss_total(T* total, const T* losses, int64_t n, double divisor) {
+    double sums[kLanes<T>] = {};
+    for_lanes<T>(0, n, [&](int64_t i, int64_t left) {
+        if (left >= kLanes<T>) {
+            for (int k = 0; k < kLanes<T>; ++k) sums[k] += double(losses[i + k]);
+        } else {
+            for (int k = 0; k < int(left); ++k) sums[k] += double(losses[i + k]);
+        }
+    });
+    double sum = 0;
+    for (double s : sums) sum += s;
+    *total = T(sum / divisor);
 }
 
 }  // namespace

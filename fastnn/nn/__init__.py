@@ -1,7 +1,7 @@
 """Layers, activations and losses, with PyTorch's names."""
 
 from fastnn.missing import absent as _absent
-from fastnn.nn import functional, init
+from fastnn.nn import functional, init, utils
 from fastnn.nn.activation import *
 from fastnn.nn.container import *
 from fastnn.nn.dropout import *
@@ -16,28 +16,36 @@ from fastnn.nn.parameter import Parameter
 __all__ = [
     "ELU",
     "GELU",
+    "BCELoss",
+    "BCEWithLogitsLoss",
     "BatchNorm1d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
+    "HuberLoss",
     "Identity",
+    "L1Loss",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
+    "MSELoss",
     "Module",
     "ModuleDict",
     "ModuleList",
+    "NLLLoss",
     "Parameter",
     "ReLU",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
     "Softmax",
     "Softplus",
     "Tanh",
     "functional",
     "init",
+    "utils",
 ]
 
 

@@ -1,26 +1,56 @@
-"""Losses as modules."""
+"""Losses as modules; `functional/losses.py` says what shapes and types each takes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastnn.nn import functional as F
+from fastnn.nn.functional import loss_options as options
 from fastnn.nn.module import Module
-from fastnn.tensor import Tensor
+from fastnn.tensor import Tensor, as_array
 
-__all__ = ["CrossEntropyLoss"]
+__all__ = [
+    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss",
+    "SmoothL1Loss",
+]  # fmt: skip
 
 
-class CrossEntropyLoss(Module):
-    """Softmax cross-entropy on logits with integer classes (`torch.nn.CrossEntropyLoss`).
+class _Loss(Module):
+    """A loss with a reduction."""
 
-    `loss_i = log(sum_j exp(z_ij)) - z_i,target_i`.
+    def __init__(self, size_average: None, reduce: None, reduction: str) -> None:
+        super().__init__()
+        options.check_reduction(type(self).__name__, reduction, size_average, reduce)
+        self.reduction = reduction
+
+    def _set_weight(self, name: str, weight: Any) -> None:
+        """Keep weights as a buffer, a copy of what was given; None is no buffer."""
+        if weight is None:
+            setattr(self, name, None)
+        else:
+            self.register_buffer(name, Tensor(np.array(as_array(weight))))
+
+
+class CrossEntropyLoss(_Loss):
+    """Softmax cross-entropy on logits (`torch.nn.CrossEntropyLoss`).
+
+    `loss_i = weight[target_i] (log(sum_j exp(z_ij)) - z_i,target_i)` for integer classes, or the
+    mean of that over a probability for each class.
 
     Args:
-        reduction: "mean" over the batch, "sum", or "none" for the loss of each row.
+        weight: How much each class counts, `(classes,)`; a buffer. None counts all the same.
+        size_average: An error that names `reduction`; so is `reduce`.
+        ignore_index: Rows of this label count for nothing.
+        reduce: See `size_average`.
+        reduction: "mean" over the batch (divided by the weights of its labels), "sum", or "none"
+            for the loss of each row.
+        label_smoothing: The share of each target that goes to all classes alike, in [0, 1].
 
     Raises:
-        ValueError: for another reduction, when called.
+        ValueError: for an option out of range.
+        TypeError: for an option of another kind.
 
     >>> import fastnn
     >>> loss = fastnn.nn.CrossEntropyLoss()(fastnn.zeros(1, 2), fastnn.tensor([0]))
@@ -28,10 +58,257 @@ class CrossEntropyLoss(Module):
     0.6931
     """
 
-    def __init__(self, reduction: str = "mean") -> None:
-        super().__init__()
-        self.reduction = reduction
+    def __init__(
+        self,
+        weight: Any = None,
+        size_average: None = None,
+        ignore_index: int = -100,
+        reduce: None = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self._set_weight("weight", weight)
+        self.ignore_index = options.check_ignore_index("CrossEntropyLoss", ignore_index)
+        self.label_smoothing = options.check_smoothing("CrossEntropyLoss", label_smoothing)
 
     def forward(self, input: Any, target: Any) -> Tensor:
-        """Map logits `(N, classes)` and classes `(N,)` to the loss."""
-        return F.cross_entropy(input, target, self.reduction)
+        """Map logits `(N, classes)` and classes `(N,)` or probabilities to the loss."""
+        return F.cross_entropy(
+            input,
+            target,
+            self.weight,
+            None,
+            self.ignore_index,
+            None,
+            self.reduction,
+            self.label_smoothing,
+        )
+
+
+class NLLLoss(_Loss):
+    """Negative log-likelihood of log-probabilities (`torch.nn.NLLLoss`).
+
+    `loss_i = -weight[target_i] x_i,target_i`; after `LogSoftmax` it is the cross-entropy.
+
+    Args:
+        weight: How much each class counts, `(classes,)`; a buffer. None counts all the same.
+        size_average: An error that names `reduction`; so is `reduce`.
+        ignore_index: Rows of this label count for nothing.
+        reduce: See `size_average`.
+        reduction: "mean" over the batch (divided by the weights of its labels), "sum", or "none"
+            for the loss of each row.
+
+    Raises:
+        ValueError: for an option out of range.
+        TypeError: for an option of another kind.
+
+    >>> import fastnn
+    >>> fastnn.nn.NLLLoss()(fastnn.tensor([[-0.5, -1.0]]), fastnn.tensor([0]))
+    tensor(0.5)
+    """
+
+    def __init__(
+        self,
+        weight: Any = None,
+        size_average: None = None,
+        ignore_index: int = -100,
+        reduce: None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self._set_weight("weight", weight)
+        self.ignore_index = options.check_ignore_index("NLLLoss", ignore_index)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        """Map log-probabilities `(N, classes)` and classes `(N,)` to the loss."""
+        return F.nll_loss(input, target, self.weight, None, self.ignore_index, None, self.reduction)
+
+
+class BCELoss(_Loss):
+    """Cross-entropy of probabilities, element by element (`torch.nn.BCELoss`).
+
+    `-weight (y log x + (1 - y) log(1 - x))`, no logarithm beyond -100.
+
+    Args:
+        weight: How much each element counts; it broadcasts to the input's shape. A buffer.
+        size_average: An error that names `reduction`; so is `reduce`.
+        reduce: See `size_average`.
+        reduction: "mean" over all elements, "sum", or "none".
+
+    Raises:
+        ValueError: for another reduction.
+
+    >>> import fastnn
+    >>> loss = fastnn.nn.BCELoss()(fastnn.tensor([0.5]), fastnn.tensor([1.0]))
+    >>> round(loss.item(), 4)
+    0.6931
+    """
+
+    def __init__(
+        self,
+        weight: Any = None,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self._set_weight("weight", weight)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        """Map probabilities and targets of the same shape to the loss."""
+        return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """Cross-entropy of logits, element by element (`torch.nn.BCEWithLogitsLoss`).
+
+    `weight (pos_weight y log(1 + exp(-z)) + (1 - y) log(1 + exp(z)))`.
+
+    Args:
+        weight: How much each element counts; it broadcasts to the input's shape. A buffer.
+        size_average: An error that names `reduction`; so is `reduce`.
+        reduce: See `size_average`.
+        reduction: "mean" over all elements, "sum", or "none".
+        pos_weight: How much the label 1 counts against the label 0; broadcasts too. A buffer.
+
+    Raises:
+        ValueError: for another reduction.
+
+    >>> import fastnn
+    >>> loss = fastnn.nn.BCEWithLogitsLoss()(fastnn.tensor([0.0]), fastnn.tensor([1.0]))
+    >>> round(loss.item(), 4)
+    0.6931
+    """
+
+    def __init__(
+        self,
+        weight: Any = None,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
+        pos_weight: Any = None,
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self._set_weight("weight", weight)
+        self._set_weight("pos_weight", pos_weight)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        """Map logits and targets of the same shape to the loss."""
+        return F.binary_cross_entropy_with_logits(
+            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
+        )
+
+
+class MSELoss(_Loss):
+    """Squared error `(x - y)^2`, element by element (`torch.nn.MSELoss`).
+
+    Args:
+        size_average: An error that names `reduction`; so is `reduce`.
+        reduce: See `size_average`.
+        reduction: "mean" over all elements, "sum", or "none".
+
+    Raises:
+        ValueError: for another reduction.
+
+    >>> import fastnn
+    >>> fastnn.nn.MSELoss()(fastnn.tensor([1.0, 2.0]), fastnn.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+
+    def __init__(
+        self, size_average: None = None, reduce: None = None, reduction: str = "mean"
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        """Map predictions and targets of the same shape to the loss."""
+        return F.mse_loss(input, target, reduction=self.reduction)
+
+
+class L1Loss(_Loss):
+    """Absolute error `|x - y|`, element by element (`torch.nn.L1Loss`); its gradient at 0 is 0.
+
+    Args:
+        size_average: An error that names `reduction`; so is `reduce`.
+        reduce: See `size_average`.
+        reduction: "mean" over all elements, "sum", or "none".
+
+    Raises:
+        ValueError: for another reduction.
+
+    >>> import fastnn
+    >>> fastnn.nn.L1Loss()(fastnn.tensor([1.0, 2.0]), fastnn.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+
+    def __init__(
+        self, size_average: None = None, reduce: None = None, reduction: str = "mean"
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        """Map predictions and targets of the same shape to the loss."""
+        return F.l1_loss(input, target, reduction=self.reduction)
+
+
+class SmoothL1Loss(_Loss):
+    """Squared error near 0, absolute error further out (`torch.nn.SmoothL1Loss`).
+
+    `(x - y)^2 / (2 beta)` where `|x - y| < beta`, else `|x - y| - beta / 2`.
+
+    Args:
+        size_average: An error that names `reduction`; so is `reduce`.
+        reduce: See `size_average`.
+        reduction: "mean" over all elements, "sum", or "none".
+        beta: Where the two meet; with 0 the L1 loss.
+
+    Raises:
+        ValueError: for another reduction, or a negative `beta`.
+        TypeError: if `beta` is not a number.
+
+    >>> import fastnn
+    >>> fastnn.nn.SmoothL1Loss()(fastnn.tensor([1.0, 4.0]), fastnn.zeros(2))
+    tensor(2.)
+    """
+
+    def __init__(
+        self,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
+        beta: float = 1.0,
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.beta = options.check_beta("SmoothL1Loss", beta)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        """Map predictions and targets of the same shape to the loss."""
+        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+
+class HuberLoss(_Loss):
+    """Squared error near 0, absolute error further out (`torch.nn.HuberLoss`).
+
+    `(x - y)^2 / 2` where `|x - y| <= delta`, else `delta (|x - y| - delta / 2)`.
+
+    Args:
+        reduction: "mean" over all elements, "sum", or "none".
+        delta: Where the two meet, > 0.
+
+    Raises:
+        ValueError: for another reduction, or a `delta` that is not positive.
+        TypeError: if `delta` is not a number.
+
+    >>> import fastnn
+    >>> fastnn.nn.HuberLoss(delta=2.0)(fastnn.tensor([4.0]), fastnn.zeros(1))
+    tensor(6.)
+    """
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(None, None, reduction)
+        self.delta = options.check_delta("HuberLoss", delta)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        """Map predictions and targets of the same shape to the loss."""
+        return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)

@@ -1,11 +1,15 @@
-"""Optimizers, with PyTorch's names and defaults."""
+"""Optimizers and schedules of their learning rates, with PyTorch's names and defaults."""
 
 from fastnn.missing import absent as _absent
+from fastnn.optim import lr_scheduler
+from fastnn.optim.adagrad import *
 from fastnn.optim.adam import *
+from fastnn.optim.adamw import *
 from fastnn.optim.optimizer import *
+from fastnn.optim.rmsprop import *
 from fastnn.optim.sgd import *
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
 
 
 def __getattr__(name: str) -> object:

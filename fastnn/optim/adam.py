@@ -10,7 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import Array
 from fastnn.optim.optimizer import Group, Optimizer
-from fastnn.optim.options import at_least_zero, fraction
+from fastnn.optim.options import at_least_zero, flag, fraction
 
 __all__ = ["Adam"]
 
@@ -27,6 +27,11 @@ class Adam(Optimizer):
         betas: b1 and b2, how long the two averages remember.
         eps: Keeps the division finite.
         weight_decay: L2 penalty.
+        amsgrad: Divide by the largest v so far (Reddi et al., 2018).
+        foreach, capturable, fused: Accepted, without effect.
+        maximize: Go up instead of down.
+        differentiable: Not supported.
+        decoupled_weight_decay: `w -= lr weight_decay w` beside the rule, as `AdamW` does.
 
     Raises:
         ValueError: if an option is negative or not finite, or a beta not in [0, 1).
@@ -47,26 +52,48 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ) -> None:
         super().__init__(params, {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})  # fmt: skip
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+            "maximize": maximize, "foreach": foreach, "capturable": capturable,
+            "differentiable": differentiable, "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay})  # fmt: skip
 
     def check_options(self, group: Group) -> None:
         """Raise unless the formula makes sense."""
-        at_least_zero("Adam", **{name: group[name] for name in ("lr", "eps", "weight_decay")})
+        who = type(self).__name__
+        super().check_options(group)
+        at_least_zero(who, **{name: group[name] for name in ("lr", "eps", "weight_decay")})
+        flag(who, **{name: group[name] for name in ("amsgrad", "decoupled_weight_decay")})
         betas = group["betas"]
         if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise ValueError(f"Adam: expected two betas, got {betas!r}")
-        fraction("Adam", beta1=betas[0], beta2=betas[1])
+            raise ValueError(f"{who}: expected two betas, got {betas!r}")
+        fraction(who, beta1=betas[0], beta2=betas[1])
 
-    def init_state(self, values: Array) -> dict[str, Array]:
-        """The averages of the gradient and of its square."""
-        return {"exp_avg": np.zeros_like(values), "exp_avg_sq": np.zeros_like(values)}
+    def init_state(self, values: Array, group: Group) -> dict[str, Array]:
+        """The averages of the gradient and of its square; the largest takes no memory unused."""
+        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+        return {name: np.zeros(values.shape, values.dtype) for name in names}
+
+    def state_names(self, group: Group) -> tuple[str, ...]:
+        """Step and averages, and the largest average with amsgrad."""
+        largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
+        return ("step", "exp_avg", "exp_avg_sq", *largest)
 
     def update(
         self, values: Array, grads: Array, state: dict[str, Array], group: Group, step: int
     ) -> None:
         """One step of the formula above."""
         b1, b2 = group["betas"]
-        _core.adam(values, state["exp_avg"], state["exp_avg_sq"], grads, group["lr"], b1, b2,
-                   group["eps"], group["weight_decay"], 1 - b1**step, 1 - b2**step)  # fmt: skip
+        largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
+        _core.adam(values, state["exp_avg"], state["exp_avg_sq"], largest, grads, group["lr"],
+                   b1, b2, group["eps"], group["weight_decay"], 1 - b1**step, 1 - b2**step,
+                   group["decoupled_weight_decay"], group["maximize"])  # fmt: skip

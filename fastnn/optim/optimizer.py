@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from fastnn.autograd import Array, enable_grad
 from fastnn.nn.parameter import FlatBlock
+from fastnn.optim.options import flag, hint
+from fastnn.optim.saved import checked_entry, checked_groups, keys_by_place
 from fastnn.tensor import Tensor
 
 __all__ = ["Optimizer"]
@@ -17,6 +22,10 @@ Group = dict[str, Any]
 class Optimizer:
     """Base of all optimizers: a derived one has `check_options`, `init_state` and `update`.
 
+    Groups and state dicts are PyTorch's, with its names (`torch.optim.Optimizer`). Of its options,
+    `foreach`, `fused` and `capturable` choose among implementations; here there is one, and they
+    are accepted without effect.
+
     The parameters are moved into one `FlatBlock`, group after group, so a step is one call of a
     kernel for each group (or for each stretch that has gradients, where some have none).
 
@@ -26,27 +35,43 @@ class Optimizer:
 
     Raises:
         ValueError: if there are no parameters, or one is given twice.
-        TypeError: if something else than a floating-point leaf tensor is given.
+        TypeError: if something else than a floating-point leaf tensor is given, or a set, which
+            has no order.
     """
+
+    state_from_start = False  # whether a parameter has a state before its first step
+    _state: dict[str, Array]
 
     def __init__(self, params: Iterable[Any], defaults: Group) -> None:
         self.defaults = defaults
         self.param_groups: list[Group] = []
-        given: list[Any] = [params] if isinstance(params, Tensor) else list(params)
-        if not given:
-            raise ValueError(f"{self._who}: expected parameters to optimize, got none")
-        for group in given if isinstance(given[0], dict) else [{"params": given}]:
+        self._scheduled = False  # whether a schedule watches the order of the calls of step()
+        self._stepped = False
+        given = self._listed(params)
+        for group in given if given and isinstance(given[0], dict) else [{"params": given}]:
             self._append_group(group)
+        if not any(group["params"] for group in self.param_groups):
+            raise ValueError(f"{self._who}: expected parameters to optimize, got none")
         self._lay_out()
 
     # --- what a derived class has ---
 
     def check_options(self, group: Group) -> None:
         """Raise unless the options of a group, its own and the defaults, are valid."""
+        flag(self._who, maximize=group["maximize"])
+        hint(self._who, group)
 
-    def init_state(self, values: Array) -> dict[str, Array]:
-        """Arrays of the size of `values` that start at zero, by name."""
+    def init_state(self, values: Array, group: Group) -> dict[str, Array]:
+        """What the state of the parameters `values` starts as: arrays of their size, by name."""
         raise NotImplementedError
+
+    def uses_state(self, group: Group) -> bool:
+        """Whether a step with these options reads and changes the state, and so is counted."""
+        return True
+
+    def state_names(self, group: Group) -> tuple[str, ...]:
+        """What a state dict holds for a parameter: "step" and names of arrays of the state."""
+        return "step", *self._state
 
     def update(
         self, values: Array, grads: Array, state: dict[str, Array], group: Group, step: int
@@ -62,6 +87,7 @@ class Optimizer:
         Args:
             closure: Computes the loss again; its value is returned.
         """
+        self._stepped = True
         loss = None
         if closure is not None:
             with enable_grad():
@@ -87,7 +113,85 @@ class Optimizer:
     def add_param_group(self, group: Group) -> None:
         """Optimize further parameters, with options of their own."""
         self._append_group(group)
-        self._lay_out()
+        try:
+            self._lay_out()
+        except TypeError:  # of another dtype than the others
+            self.param_groups.pop()
+            raise
+
+    @property
+    def state(self) -> dict[Tensor, dict[str, Tensor]]:
+        """The state of each parameter that has one, by name; it shares memory with the optimizer.
+
+        >>> import fastnn
+        >>> w = fastnn.ones(2, requires_grad=True)
+        >>> optimizer = fastnn.optim.Adam([w])
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> optimizer.state[w]["exp_avg"]
+        tensor([0.2, 0.2])
+        """
+        found, i = {}, 0
+        for group in self.param_groups:
+            names = self.state_names(group)
+            for p in group["params"]:
+                if self._steps[i] or self.state_from_start:
+                    found[p] = {name: self._state_of(i, name, p.shape) for name in names}
+                i += 1
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a later run needs to go on with the same bits, in PyTorch's format.
+
+        Returns:
+            `{"state": {index: {"step": ..., name: tensor}}, "param_groups": [{"lr": ...,
+            "params": [index, ...]}]}`, with copies of the tensors.
+        """
+        place = {id(p): i for i, p in enumerate(self._parameters())}
+        state = {
+            place[id(p)]: {name: Tensor(t._array.copy()) for name, t in entry.items()}
+            for p, entry in self.state.items()
+        }
+        groups = [
+            {
+                **copy.deepcopy({k: v for k, v in group.items() if k != "params"}),
+                "params": [place[id(p)] for p in group["params"]],
+            }
+            for group in self.param_groups
+        ]
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict()` gave, of fastnn or, as tensors or arrays, of PyTorch.
+
+        Options come from the state dict, state that it does not hold starts anew, and nothing is
+        changed unless all fits.
+
+        Args:
+            state_dict: Groups and state for the same parameters in the same order.
+
+        Raises:
+            ValueError: if its groups, names or shapes are not this optimizer's, or an option is
+                out of range.
+            TypeError: if a part of it is of another kind.
+        """
+        groups = checked_groups(self, state_dict)
+        for group in groups:
+            self.check_options(group)
+        owners = [group for group in groups for _ in group["params"]]
+        entries = {
+            i: checked_entry(self._who, i, p, entry, self.state_names(owners[i]), list(self._state))
+            for i, p, entry in keys_by_place(self, state_dict)
+        }
+        for own, new in zip(self.param_groups, groups, strict=True):
+            own.update({**new, "params": own["params"]})
+        if not self._block.is_current():
+            self._lay_out()
+        self._state, self._steps = self._initial_state(), [0] * len(self._block.slices)
+        for i, (step, arrays) in entries.items():
+            self._steps[i] = step
+            for name, array in arrays.items():
+                self._state[name][self._block.slices[i]] = array.ravel()
 
     def __repr__(self) -> str:
         lines = [type(self).__name__ + " ("]
@@ -105,12 +209,19 @@ class Optimizer:
     def _parameters(self) -> Iterator[Tensor]:
         return (p for group in self.param_groups for p in group["params"])
 
+    def _listed(self, params: Any) -> list[Any]:
+        if isinstance(params, set | frozenset):
+            raise TypeError(f"{self._who}: expected parameters in an order, such as a list, "
+                            "got a set")  # fmt: skip
+        return [params] if isinstance(params, Tensor) else list(params)
+
     def _append_group(self, given: Group) -> None:
+        if not isinstance(given, dict):
+            raise TypeError(f"{self._who}: expected a group as a dict, got {given!r:.80}")
         if "params" not in given:
             raise ValueError(f"{self._who}: expected a group with 'params', got {given!r:.80}")
-        params = given["params"]
         group = {**self.defaults, **given}
-        group["params"] = [params] if isinstance(params, Tensor) else list(params)
+        group["params"] = self._listed(given["params"])
         known = {id(p) for p in self._parameters()}
         for p in group["params"]:
             if not isinstance(p, Tensor) or p.dtype.kind != "f" or not p.is_leaf:
@@ -127,7 +238,7 @@ class Optimizer:
         before = getattr(self, "_block", None)
         state_before, steps_before = getattr(self, "_state", {}), getattr(self, "_steps", [])
         self._block = FlatBlock(list(self._parameters()))
-        self._state = self.init_state(self._block.values)
+        self._state = self._initial_state()
         self._steps = [0] * len(self._block.slices)
         if before is None:
             return
@@ -140,22 +251,39 @@ class Optimizer:
             for name, array in self._state.items():
                 array[self._block.slices[i]] = state_before[name][before.slices[j]]
 
+    def _initial_state(self) -> dict[str, Array]:
+        """The state of all groups, as long as the block."""
+        parts, first, start = [], 0, 0
+        for group in self.param_groups:
+            first += len(group["params"])
+            end = self._block.slices[first - 1].stop if first else 0
+            parts.append(self.init_state(self._block.values[start:end], group))
+            start = end
+        if len(parts) == 1:
+            return parts[0]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _state_of(self, i: int, name: str, shape: tuple[int, ...]) -> Tensor:
+        if name == "step":  # float64 counts on where PyTorch's float32 stays at 2^24
+            return Tensor(np.array(float(self._steps[i])))
+        return Tensor(self._state[name][self._block.slices[i]].reshape(shape))
+
     def _step_group(self, group: Group, first: int, last: int) -> None:
         block = self._block
-        for run, step in self._runs(first, last):
+        for run, step in self._runs(first, last, self.uses_state(group)):
             state = {name: array[run] for name, array in self._state.items()}
             self.update(block.values[run], block.grads[run], state, group, step)
         for p in block.parameters[first:last]:
             if p.grad is not None:
                 p._version[0] += 1
 
-    def _runs(self, first: int, last: int) -> list[tuple[slice, int]]:
+    def _runs(self, first: int, last: int, counted: bool) -> list[tuple[slice, int]]:
         """Stretches of parameters with gradients that have come equally far, and their step."""
         found: list[tuple[slice, int]] = []
         for i in range(first, last):
             if self._block.parameters[i].grad is None:
                 continue
-            self._steps[i] += 1
+            self._steps[i] += counted
             place = self._block.slices[i]
             if found and found[-1][0].stop == place.start and found[-1][1] == self._steps[i]:
                 place = slice(found.pop()[0].start, place.stop)

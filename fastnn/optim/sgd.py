@@ -10,7 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import Array
 from fastnn.optim.optimizer import Group, Optimizer
-from fastnn.optim.options import at_least_zero
+from fastnn.optim.options import at_least_zero, flag
 
 __all__ = ["SGD"]
 
@@ -29,6 +29,9 @@ class SGD(Optimizer):
         dampening: What of the new gradient is left out.
         weight_decay: L2 penalty.
         nesterov: Look ahead; needs a momentum and no dampening.
+        maximize: Go up instead of down.
+        foreach, fused: Accepted, without effect.
+        differentiable: Not supported.
 
     Raises:
         ValueError: if an option is negative or not finite, or `nesterov` lacks its momentum.
@@ -50,13 +53,21 @@ class SGD(Optimizer):
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening,
-            "weight_decay": weight_decay, "nesterov": nesterov})  # fmt: skip
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
+            "nesterov": nesterov, "maximize": maximize, "foreach": foreach,
+            "differentiable": differentiable, "fused": fused})  # fmt: skip
 
     def check_options(self, group: Group) -> None:
         """Raise unless the formula makes sense."""
+        super().check_options(group)
+        flag("SGD", nesterov=group["nesterov"])
         names = ("lr", "momentum", "dampening", "weight_decay")
         at_least_zero("SGD", **{name: group[name] for name in names})
         momentum, dampening = group["momentum"], group["dampening"]
@@ -64,9 +75,17 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening = 0, got "
                              f"momentum={momentum}, dampening={dampening}")  # fmt: skip
 
-    def init_state(self, values: Array) -> dict[str, Array]:
+    def init_state(self, values: Array, group: Group) -> dict[str, Array]:
         """The velocity; pages of zeros that no momentum touches take no memory."""
         return {"momentum_buffer": np.zeros(values.shape, values.dtype)}
+
+    def uses_state(self, group: Group) -> bool:
+        """With momentum: its first step is the first that is counted."""
+        return bool(group["momentum"])
+
+    def state_names(self, group: Group) -> tuple[str, ...]:
+        """The velocity; PyTorch saves no step."""
+        return ("momentum_buffer",)
 
     def update(
         self, values: Array, grads: Array, state: dict[str, Array], group: Group, step: int
@@ -74,4 +93,5 @@ class SGD(Optimizer):
         """One step of the formula above."""
         velocity = state["momentum_buffer"] if group["momentum"] else None
         _core.sgd(values, velocity, grads, group["lr"], group["momentum"], group["dampening"],
-                  group["weight_decay"], group["nesterov"], step == 1)  # fmt: skip
+                  group["weight_decay"], group["nesterov"], step == 1,
+                  group["maximize"])  # fmt: skip

@@ -23,13 +23,35 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Probabilities:
+    """An input of probabilities, not too near 0 and 1."""
+
+    shape: tuple[int, ...]
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        return rng.uniform(0.05, 0.95, self.shape)
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """An input of `n` rows with a probability for each class; they sum to 1."""
+
+    n: int
+    classes: int
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        return rng.dirichlet(np.ones(self.classes), self.n)
+
+
+@dataclass(frozen=True)
 class ModuleCase:
     """A module with all that its tests need.
 
     Attributes:
         id: Name of the tests.
         make: Builds the module.
-        inputs: A shape, drawn from the normal distribution, or `Labels`, for each input.
+        inputs: For each input a shape, drawn from the normal distribution, or what draws it:
+            `Labels`, `Probabilities`, `SoftLabels`.
         reference: The formula, of the inputs and the parameters and buffers by name (dots as
             underscores).
         repr: What repr() shows.
@@ -54,7 +76,7 @@ class ModuleCase:
         rng = np.random.default_rng(seed)
         drawn = []
         for spec in self.inputs:
-            if isinstance(spec, Labels):
+            if isinstance(spec, Labels | Probabilities | SoftLabels):
                 drawn.append(spec.draw(rng))
                 continue
             x = rng.standard_normal(spec)
@@ -74,6 +96,7 @@ class RuleCase:
             minimum or none.
         lr: Learning rate for Rosenbrock's valley.
         bad_options: (options, exception, pattern of its message).
+        maximize: Whether it goes up.
     """
 
     id: str
@@ -82,3 +105,4 @@ class RuleCase:
     rosenbrock: int
     lr: float
     bad_options: tuple[tuple[dict[str, Any], type[Exception], str], ...] = ()
+    maximize: bool = False
