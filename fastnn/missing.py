@@ -29,6 +29,7 @@ _NEAREST = {
     "MultiheadAttention": _SEQUENCES, "scaled_dot_product_attention": _SEQUENCES,
     "Embedding*": "one-hot rows into nn.Linear give the same: (y[:, None] == arange(n)).float()",
     "embedding*": "one-hot rows into nn.Linear give the same: (y[:, None] == arange(n)).float()",
+    "one_hot": "(y[:, None] == arange(n)).long() is the same",
     "Lazy*": "give nn.Linear its in_features: x.shape[1]", "Bilinear": "see nn.Linear",
     "CTCLoss": "see nn.CrossEntropyLoss", "KLDivLoss": "see nn.CrossEntropyLoss with soft labels",
     "kl_div": "see cross_entropy with soft labels", "MultiMarginLoss": "see nn.CrossEntropyLoss",
