@@ -12,7 +12,9 @@ from fastnn import data, nn, optim, vision
 from fastnn._core import available_isas, isa, set_isa
 from fastnn.autograd import enable_grad, is_grad_enabled, no_grad
 from fastnn.creation import *
+from fastnn.differences import numerical_gradient
 from fastnn.errors import *
+from fastnn.gradcheck import GradcheckReport, gradcheck
 from fastnn.nn.functional import relu
 from fastnn.random import Generator, initial_seed, manual_seed
 from fastnn.serialization import load, save
@@ -23,10 +25,11 @@ from fastnn.trainer import History, Trainer
 __version__ = "0.1.0"
 
 __all__ = [
-    "FileFormatError", "Generator", "History", "NonFiniteError", "Tensor", "Trainer", "allclose",
-    "arange", "argmax", "available_isas", "bool", "cat", "data", "enable_grad", "equal", "exp",
-    "float32", "float64", "from_numpy", "get_num_threads", "initial_seed", "int64",
-    "is_grad_enabled", "isa", "linspace", "load", "log", "manual_seed", "max", "mean", "nn",
-    "no_grad", "ones", "optim", "rand", "randn", "relu", "save", "set_isa", "set_num_threads",
-    "stack", "sum", "tensor", "uint8", "vision", "zeros",
+    "FileFormatError", "Generator", "GradcheckError", "GradcheckReport", "History",
+    "NonFiniteError", "Tensor", "Trainer", "allclose", "arange", "argmax", "available_isas", "bool",
+    "cat", "data", "enable_grad", "equal", "exp", "float32", "float64", "from_numpy",
+    "get_num_threads", "gradcheck", "initial_seed", "int64", "is_grad_enabled", "isa", "linspace",
+    "load", "log", "manual_seed", "max", "mean", "nn", "no_grad", "numerical_gradient", "ones",
+    "optim", "rand", "randn", "relu", "save", "set_isa", "set_num_threads", "stack", "sum",
+    "tensor", "uint8", "vision", "zeros",
 ]  # fmt: skip
