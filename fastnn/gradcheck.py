@@ -199,20 +199,14 @@ class _Subject:
         self.notes: list[str] = []
 
     def prepare(self) -> float:
-        """Freeze the state that each evaluation starts from; the size of the function's value."""
-        self._random = default_generator.get_state()
+        """Keep the buffers that each evaluation starts from; the size of the function's value."""
         modules = [m for f in (self.target, self.loss) if isinstance(f, Module)
                    for m in f.modules()]  # fmt: skip
         self._buffers = [(m._buffers, key, tensor, tensor._array.copy()) for m in modules
                          for key, tensor in m._buffers.items() if tensor is not None]  # fmt: skip
         with no_grad():
             outputs = self._outputs()
-        rng = np.random.default_rng(self.seed)
-        # no weight is near 0, where the gradient of its output would not count
-        self._weights = [rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape)
-                         for y in outputs]  # fmt: skip
-        if len(outputs) == 1 and outputs[0].numel() == 1:
-            self._weights = [np.ones(outputs[0].shape)]
+        self._weights = _weights(outputs, self.seed)
         if self.value() != (again := self.value()) and not np.isnan(again):
             raise ValueError(
                 f"gradcheck: {_name(self.target)} gave two values for the same inputs, so it has "
@@ -285,7 +279,6 @@ class _Subject:
 
     def _outputs(self) -> list[Tensor]:
         random = default_generator.get_state()
-        default_generator.set_state(self._random)
         try:
             given = self.inputs if self.loss is None else self.inputs[:-1]
             out = self.target(*given)
@@ -325,6 +318,17 @@ def _wanted(target: Any, given: Sequence[Any], with_loss: bool) -> list[int]:
     except (TypeError, ValueError):  # a builtin
         names = []
     return [i for i in floats if names[i : i + 1] != ["target"]]
+
+
+def _weights(outputs: Sequence[Tensor], seed: int) -> list[Array]:
+    """By which outputs are added up: none near 0, where the gradient of its output would hide."""
+    if len(outputs) == 1 and outputs[0].numel() == 1:
+        return [np.ones(outputs[0].shape)]
+    rng = np.random.default_rng(seed)
+    return [
+        np.asarray(rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape))
+        for y in outputs
+    ]
 
 
 def _leaves(outputs: Sequence[Tensor]) -> list[Tensor]:

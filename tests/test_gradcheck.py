@@ -28,7 +28,7 @@ RIGHT: dict[str, tuple[Any, Any]] = {
     "0-d": (lambda x: x * x * x, np.array(1.5)),
     "empty": (lambda x: x * 2, np.zeros((0, 3))),
     "two-inputs": (lambda x, w: x @ w.T, (X, W)),
-    "two-outputs": (lambda x: (x.exp(), x.tanh()), X),
+    "three-outputs": (lambda x: (x.exp(), x.tanh(), x.mean()), X),
     "constant": (lambda x: (x * 0).sum() + 7, X),
     "cancels": (lambda x: (x - x.mean(1, keepdim=True)).sum(), X),
     "huge": (lambda x: x * x, 1e6 * X),
