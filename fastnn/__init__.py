@@ -17,7 +17,7 @@ from fastnn.errors import *
 from fastnn.gradcheck import GradcheckReport, gradcheck
 from fastnn.nn.functional import relu
 from fastnn.random import Generator, initial_seed, manual_seed
-from fastnn.serialization import load, save
+from fastnn.serialization import load, load_model, save, save_model
 from fastnn.tensor import Tensor
 from fastnn.threads import get_num_threads, set_num_threads
 from fastnn.trainer import History, Trainer
@@ -29,7 +29,7 @@ __all__ = [
     "NonFiniteError", "Tensor", "Trainer", "allclose", "arange", "argmax", "available_isas", "bool",
     "cat", "data", "enable_grad", "equal", "exp", "float32", "float64", "from_numpy",
     "get_num_threads", "gradcheck", "initial_seed", "int64", "is_grad_enabled", "isa", "linspace",
-    "load", "log", "manual_seed", "max", "mean", "nn", "no_grad", "numerical_gradient", "ones",
-    "optim", "rand", "randn", "relu", "save", "set_isa", "set_num_threads", "stack", "sum",
-    "tensor", "uint8", "vision", "zeros",
+    "load", "load_model", "log", "manual_seed", "max", "mean", "nn", "no_grad",
+    "numerical_gradient", "ones", "optim", "rand", "randn", "relu", "save", "save_model", "set_isa",
+    "set_num_threads", "stack", "sum", "tensor", "uint8", "vision", "zeros",
 ]  # fmt: skip

@@ -201,8 +201,8 @@ def test_the_worst_element_is_told_with_both_values() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_fast_mode_finds_one_wrong_element_of_many(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    x, weights = rng.standard_normal((300, 400)), rng.standard_normal((300, 400))
-    at = tuple(rng.integers(0, (300, 400)).tolist())
+    x, weights = rng.standard_normal((150, 200)), rng.standard_normal((150, 200))
+    at = tuple(rng.integers(0, (150, 200)).tolist())
 
     def backward(g: Any, x: Any) -> Any:
         dx = g * weights * np.cos(x)
