@@ -128,9 +128,9 @@ def settled(line: Callable[[float], float], size: float, unit: float, enough: fl
     """The derivative at 0 from steps of all lengths, with how far it can be trusted.
 
     Central differences of two steps are extrapolated (Richardson), and doubted by how much the
-    next two differ. A kink within the steps leaves its mark on the second differences: those of a
-    smooth function stay, those across a jump of the slope grow as the step shrinks. Where no
-    extrapolation is sure, the one-sided differences of the best step bracket the derivative.
+    next two differ, by rounding, and by how much the second difference changes: across a jump of
+    the slope it grows as the step shrinks. Where there is a kink that leaves no step sure, the
+    one-sided differences of the best step bracket the derivative.
 
     Args:
         line: The function.
@@ -142,22 +142,31 @@ def settled(line: Callable[[float], float], size: float, unit: float, enough: fl
     middle = line(0.0)
     up, down = np.array([(line(t), line(-t)) for t in h]).T
     right, left = (up - middle) / h, (middle - down) / h
-    noise = np.finfo(np.float64).eps * size / h
-    slopes = (right + left) / 2
+    jumps = np.abs(right - left)  # shrink with the step, but across a kink stay
+    rounding = np.finfo(np.float64).eps * size
+    # the shortest step shows how much is lost inside the function
+    noise = np.fmax(rounding, 2 * jumps[-1] * h[-1]) / h
+    slopes, bends = (right + left) / 2, (right - left) / h
     extrapolated = (16 * slopes[1:] - slopes[:-1]) / 15
-    bend = (right - left) / h
-    kinks = np.abs(np.diff(bend))[:-1] * h[:-2] - 64 * noise[:-2]
-    doubts = np.abs(np.diff(extrapolated)) + noise[2:] + np.maximum(kinks, 0)
+    bent = np.abs(np.diff(bends))[:-1] * h[:-2] - 64 * noise[:-2]
+    doubts = np.abs(np.diff(extrapolated)) + noise[2:] + np.maximum(bent, 0)
     doubts[np.isnan(doubts)] = np.inf  # a step led out of where the function is defined
     best = int(np.argmin(doubts))
     sure = Slope(float(extrapolated[best]), float(doubts[best]))
     if sure.doubt <= enough:
         return sure
-    jumps = np.abs(right - left)  # as steps shrink: of a kink, constant; of coarse values, growing
-    if jumps[-1] > 4 * jumps[len(jumps) // 2] + 64 * noise[-1]:
+    if jumps[-1] > 4 * jumps[len(jumps) // 2] + 2**20 * rounding / h[-1]:
         return sure._replace(coarse=True)
+    if np.isfinite(sure.doubt) and not _has_kink(jumps, noise):
+        return sure
     bracket = _bracket(left, right, noise)
-    return bracket if bracket.doubt < sure.doubt else sure._replace(kink=bool(kinks[best] > 0))
+    return bracket if bracket.doubt < sure.doubt else sure._replace(kink=True)
+
+
+def _has_kink(jumps: Array, noise: Array) -> bool:
+    """Whether one-sided slopes stay apart where a quarter of the step should quarter their gap."""
+    stay = (jumps[1:] > jumps[:-1] / 3) & (jumps[1:] > 64 * noise[1:])
+    return bool(stay[3:].any())  # longer steps see curvature of high order too
 
 
 def _bracket(left: Array, right: Array, noise: Array) -> Slope:

@@ -442,8 +442,10 @@ class _Check:
             numeric = central(line, self.eps or _STEP * unit)
             if error(numeric) <= self.rtol / 10:
                 return _Compared(analytic, numeric, error(numeric))
-            slope = settled(line, self.size, unit, 0.5 * self.rtol * floor)
-        off = error(slope.value, slope.doubt if slope.kink else 0.0)
+            enough = 0.5 * self.rtol * floor
+            slope = settled(line, self.size, unit, enough)
+        known = slope.coarse or slope.doubt <= enough
+        off = error(slope.value, 0.0 if known else slope.doubt)
         return _Compared(analytic, slope.value, off, slope.kink, slope.coarse)
 
     def _moved(self, places: Array, along: Array, step: float) -> float:
