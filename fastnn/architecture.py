@@ -173,17 +173,15 @@ class _Builder:
         if isinstance(node, dict) and list(node) == ["same"]:
             if not isinstance(node["same"], str) or node["same"] not in self.made:
                 raise ValueError(f"{path}: expected a module that came before, got {node!r:.60}")
-            return self.made[node["same"]]
+            self.made[path] = self.made[node["same"]]
+            return self.made[path]
         self._check_node(node, path)
         children = {
             name: self.module(child, f"{path}.{name}" if path else name)
             for name, child in node["children"].items()
         }
         module = self._construct(node, path, children)
-        for name, child in children.items():
-            if node["class"] not in (*_CONTAINERS, *self.given) and name not in module._modules:
-                raise ValueError(f"{path}: {node['class']} has no sub-module {name!r:.60}")
-            module.add_module(name, child)
+        self._adopt(module, children, node["class"], path)
         module.__dict__["training"] = node["training"]
         for name in node["frozen"]:
             if not isinstance(name, str) or module._parameters.get(name) is None:
@@ -193,6 +191,15 @@ class _Builder:
             raise ValueError(f"more than {_MODULES} modules")
         self.made[path] = module
         return module
+
+    def _adopt(self, module: Module, children: Mapping[str, Module], kind: str, path: str) -> None:
+        for name, child in children.items():
+            if kind not in (*_CONTAINERS, *self.given) and name not in module._modules:
+                raise ValueError(f"{path}: {kind} has no sub-module {name!r:.60}")
+            try:
+                module.add_module(name, child)
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"{path or 'the model'}: {error}") from None
 
     @staticmethod
     def _check_node(node: Any, path: str) -> None:
@@ -261,13 +268,11 @@ class _Builder:
 
     def fill(self, model: Module) -> None:
         """Give parameters and buffers the file's values, which must be of the same shapes."""
-        names = model.state_dict().keys()
-        slots = {
-            name: home[key]
-            for kind in ("_parameters", "_buffers")
-            for name, home, key in model._slots(kind)
-            if name in names
-        }
+        slots = {}
+        for name in model.state_dict():
+            path, _, key = name.rpartition(".")
+            module = self.made[path]
+            slots[name] = module._parameters.get(key, module._buffers.get(key))
         problems = [f"missing: {name}" for name in slots if name not in self.arrays]
         problems += [f"unexpected: {name}" for name in self.arrays if name not in slots]
         for name in slots.keys() & self.arrays.keys():

@@ -82,7 +82,7 @@ class Net(nn.Module):
 @pytest.mark.parametrize("make", [
     lambda: Net(7), lambda: Block(nn.Linear(3, 3)),
     lambda: Block(Net(5), nn.Flatten, [1, "x", (2.5, None)], bias=False),
-    lambda: nn.Sequential({"a.b": Net(), "": nn.Linear(3, 2)}),
+    lambda: nn.Sequential({"b": Net(), "a": nn.Linear(3, 2)}),
 ])  # fmt: skip
 def test_classes_of_ones_own(make: Callable[[], nn.Module]) -> None:
     model = make()
