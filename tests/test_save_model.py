@@ -36,7 +36,8 @@ def test_every_module_comes_back(case: ModuleCase, training: bool, dtype: Any) -
     module.train(training)
     random = fastnn.random.default_generator
     before = random.get_state()
-    loaded = through_a_file(module)
+    own = {type(m) for m in module.modules() if not type(m).__module__.startswith("fastnn")}
+    loaded = through_a_file(module, *own)
     assert repr(random.get_state()) == repr(before)
     assert repr(loaded) == repr(module)
     assert {n: type(m) for n, m in loaded.named_modules()} == {
@@ -169,7 +170,7 @@ def test_what_cannot_be_saved(tmp_path: Path, model: Any, message: str) -> None:
 
 def test_modules_nested_too_deep(tmp_path: Path) -> None:
     model = nn.Sequential()
-    for _ in range(2000):
+    for _ in range(1200):
         model = nn.Sequential(model)
     with pytest.raises(TypeError, match="nested too deep"):
         save_model(model, tmp_path / "file")
@@ -227,7 +228,7 @@ def put(*path: Any) -> Callable[[Any], Any]:
 
 LINEAR = ("children", "0")
 DEEP: Any = {"class": "nn.Sequential", "args": {}, "training": True, "frozen": [], "children": {}}
-for _ in range(200):
+for _ in range(50):
     DEEP = {**DEEP, "children": {"0": DEEP}}
 
 HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -272,7 +273,7 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "child-of-linear": (put(*LINEAR, "children", "weight", DEEP), "no sub-module 'weight'"),
     "child-forward": (put(*LINEAR, "children", "forward", DEEP), "no sub-module 'forward'"),
     "deep": (lambda tree: DEEP, "unexpected: 0.weight"),
-    "many": (lambda tree: put("children", {str(i): DEEP["children"]["0"] for i in range(60)})(
+    "many": (lambda tree: put("children", {str(i): DEEP["children"]["0"] for i in range(210)})(
         tree), "more than 10000 modules"),
 }  # fmt: skip
 
