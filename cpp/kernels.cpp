@@ -3,11 +3,14 @@
 #include "kernels.h"
 
 #include "kernels/activations.h"
+#include "kernels/dropout.h"
 #include "kernels/gather.h"
 #include "kernels/gemm.h"
 #include "kernels/losses.h"
+#include "kernels/norm.h"
 #include "kernels/optim.h"
 #include "kernels/peak.h"
+#include "kernels/philox.h"
 #include "kernels/reduce.h"
 
 namespace fastnn {

@@ -61,3 +61,57 @@ def adam(
     correction2: float,
 ) -> None: ...
 def gather_rows(source: Array, index: Array, divisor: float) -> NDArray[np.float32]: ...
+def philox(words: Array, seed: int, draw: int, block: int = 0) -> None: ...
+def dropout(y: Array, x: Array, p: float, seed: int, draw: int) -> None: ...
+def batch_norm_train(
+    y: Array,
+    mean: Array,
+    variance: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+    momentum: float,
+) -> None: ...
+def batch_norm_forward(
+    y: Array,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+) -> None: ...
+def batch_norm_backward(
+    dx: Array | None,
+    dweight: Array | None,
+    dbias: Array | None,
+    dy: Array,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array | None,
+    eps: float,
+    batch: bool,
+) -> None: ...
+def layer_norm_forward(
+    y: Array,
+    mean: Array,
+    inverse: Array,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+) -> None: ...
+def layer_norm_backward(
+    dx: Array | None,
+    dweight: Array | None,
+    dbias: Array | None,
+    dy: Array,
+    x: Array,
+    mean: Array,
+    inverse: Array,
+    weight: Array | None,
+) -> None: ...

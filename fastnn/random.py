@@ -13,10 +13,17 @@ __all__ = ["Generator", "default_generator", "initial_seed", "manual_seed", "nex
 
 
 class Generator:
-    """A stream of random numbers that one seed determines (Philox4x32-10 underneath).
+    """The random numbers that one seed determines.
+
+    Weights, shuffles and samples come from a stream, NumPy's Philox4x64-10. The masks of dropout
+    come from Philox4x32-10 by counting: mask number `draw` is a function of `(seed, draw)`.
 
     Args:
         seed: An integer from 0 to 2**64 - 1; by default one is drawn from the system.
+
+    Attributes:
+        draws: How many masks were drawn since the seed was set. Masks go on where they were if it
+            is set to what it was.
 
     Raises:
         TypeError: if the seed is not an integer.
@@ -33,6 +40,7 @@ class Generator:
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream again from `seed`."""
         self._seed = _checked(seed)
+        self.draws = 0
         self.__dict__.pop("numpy", None)
         return self
 
@@ -44,6 +52,17 @@ class Generator:
     def initial_seed(self) -> int:
         """The seed the stream was started from."""
         return self._seed
+
+    def next_draw(self) -> tuple[int, int]:
+        """Take one mask: the seed and the number that `_core.dropout` makes it from.
+
+        >>> generator = Generator(7)
+        >>> generator.next_draw(), generator.next_draw()
+        ((7, 0), (7, 1))
+        """
+        draw = self.draws
+        self.draws = draw + 1
+        return self._seed, draw
 
     def next_seed(self) -> int:
         """Draw a 64-bit seed for a stream of its own, such as one data loader's shuffles."""

@@ -572,6 +572,10 @@ def as_array(value: Any) -> Array:
     """
     if isinstance(value, Tensor):
         return value._array
+    if hasattr(value, "to_numpy"):  # a data frame or series
+        from fastnn.data.frames import frame_to_array, is_frame
+
+        value = frame_to_array(value) if is_frame(value) else value
     try:
         array = np.asarray(value)
     except ValueError as error:

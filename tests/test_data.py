@@ -4,6 +4,7 @@ import copy
 import pickle
 from collections import namedtuple
 from itertools import count
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -453,7 +454,7 @@ def test_copies_of_a_loader(duplicate):
         ({"batch_size": -1}, ValueError, "got -1"),
         ({"batch_size": 2.5}, TypeError, "integer batch_size, got 2.5"),
         ({"batch_size": True}, TypeError, "got True"),
-        ({"batch_size": None}, TypeError, "got None"),
+        ({"batch_size": None, "drop_last": True}, ValueError, "drop_last=False"),
         ({"batch_size": "4"}, TypeError, "got '4'"),
         ({"num_workers": -1}, ValueError, "num_workers of at least 0"),
         ({"shuffle": "yes"}, TypeError, "shuffle, got 'yes'"),
@@ -485,3 +486,301 @@ def test_errors_of_a_data_set_come_through():
 
     with pytest.raises(RuntimeError, match="disk on fire"):
         next(iter(DataLoader(Broken())))
+
+
+# --- PyTorch's idioms
+
+
+class Stream(fd.IterableDataset):
+    def __iter__(self):
+        return ((X[i], i) for i in range(10))
+
+
+def test_a_stream_comes_in_batches_and_in_its_order():
+    assert labels(DataLoader(Stream(), batch_size=4)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert labels(DataLoader(Stream(), batch_size=4, drop_last=True)) == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+    ]
+    assert [y for _, y in DataLoader(Stream(), batch_size=None)] == Y.tolist()
+    loader = DataLoader(Stream(), batch_size=3, collate_fn=len)
+    assert list(loader) == list(loader) == [3, 3, 3, 1]
+    with pytest.raises(TypeError, match="len"):
+        len(loader)
+
+
+@pytest.mark.parametrize(
+    "options", [{"shuffle": True}, {"sampler": [0]}, {"batch_sampler": [[0]]}], ids=str
+)
+def test_a_stream_cannot_be_reordered(options):
+    with pytest.raises(ValueError, match="IterableDataset without shuffle"):
+        DataLoader(Stream(), **options)
+
+
+def test_without_batches_come_samples():
+    loader = DataLoader(Foreign(), batch_size=None)
+    sample = list(loader)[3]
+    assert len(loader) == 10
+    assert isinstance(sample["x"], Tensor)
+    assert (sample["x"].tolist(), sample["y"], sample["name"]) == (X[3].tolist(), 3.0, "row 3")
+    assert [y for _, y in DataLoader(Squares(), None, sampler=[2, 5])] == [4, 25]
+    shuffled = [y for _, y in DataLoader(Squares(), None, shuffle=True, generator=1)]
+    assert shuffled == (fd.epoch_order(10, 1, 0) ** 2).tolist()
+    assert list(DataLoader([1, 2], None, collate_fn=lambda x: x + 1)) == [2, 3]
+
+
+def test_convert_keeps_what_is_not_an_array():
+    point = fd.default_convert(Point(np.float32(1), "a"))
+    assert isinstance(point, Point)
+    assert (point.x.item(), point.y) == (1.0, "a")
+    assert fd.default_convert((1, [np.zeros(1)]))[1][0].tolist() == [0.0]
+
+
+def test_the_whole_set_as_one_batch():
+    data = pairs()
+    loader = DataLoader(data, batch_size=len(data))
+    assert len(loader.dataset) == 10
+    [(x, y)] = loader
+    assert (x.tolist(), y.tolist()) == (X.tolist(), Y.tolist())
+
+
+def test_a_data_set_with_a_constructor_of_its_own():
+    class Own(Dataset):
+        def __init__(self, rows):
+            self.rows = rows
+
+        def __len__(self):
+            return len(self.rows)
+
+        def __getitem__(self, index):
+            return self.rows[index]
+
+    assert [b.tolist() for b in DataLoader(Own([1, 2, 3]), batch_size=2)] == [[1, 2], [3]]
+
+
+def test_split_as_in_the_tutorials():
+    parts = random_split(pairs(), [0.8, 0.2], generator=Generator().manual_seed(42))
+    again = random_split(pairs(), [8, 2], generator=Generator().manual_seed(42))
+    assert [p.indices.tolist() for p in parts] == [p.indices.tolist() for p in again]
+
+
+# --- concatenation
+
+
+@pytest.mark.parametrize("first", [pairs(), Squares()], ids=["fetch", "samples"])
+def test_concat(first):
+    both = fd.ConcatDataset([first, TensorDataset(-X[:3], Y[:3])])
+    added = first + TensorDataset(-X[:3], Y[:3])
+    expected = np.concatenate([X, -X[:3]])
+    assert len(both) == len(added) == 13
+    for data in both, added:
+        for rows in [0, 9], [10, 12], [12, 0, 10, 9], [11]:
+            x, _ = fd.fetch_batch(data, np.array(rows))
+            np.testing.assert_array_equal(x.numpy(), expected[rows])
+    assert both[-1][0].tolist() == both[12][0].tolist() == (-X[2]).tolist()
+    for index in 13, -14:
+        with pytest.raises(IndexError, match=f"from -13 to 12, got {index}"):
+            both[index]
+    with pytest.raises(ValueError, match="at least one data set"):
+        fd.ConcatDataset([])
+
+
+def test_concat_of_empty_parts():
+    data = fd.ConcatDataset([[], [5], [], [6, 7]])
+    assert [data[i] for i in range(3)] == [5, 6, 7]
+    assert [b.tolist() for b in DataLoader(data, batch_size=2)] == [[5, 6], [7]]
+    assert list(DataLoader(fd.ConcatDataset([[]]))) == []
+
+
+# --- samplers
+
+
+def test_sequential_and_subset_samplers():
+    assert list(fd.SequentialSampler(pairs())) == list(range(10))
+    sampler = fd.SubsetRandomSampler([5, 1, 5, 7])
+    assert sorted(sampler) == sorted(visited(DataLoader(pairs(), sampler=sampler))) == [1, 5, 5, 7]
+    assert len(sampler) == 4
+    assert len({tuple(sampler) for _ in range(20)}) > 1
+
+
+def test_random_sampler():
+    sampler = fd.RandomSampler(pairs())
+    passes = [list(sampler) for _ in range(5)]
+    assert all(sorted(order) == Y.tolist() for order in passes)
+    assert len(set(map(tuple, passes))) == 5
+    seeded = fd.RandomSampler(pairs(), generator=3)
+    assert list(seeded) == list(seeded)
+    long = list(fd.RandomSampler(pairs(), num_samples=25))
+    assert len(long) == 25
+    assert sorted(long[:10]) == sorted(long[10:20]) == Y.tolist()
+    assert long[:10] != long[10:20]
+
+
+def test_sampling_with_replacement_is_uniform():
+    sampler = fd.RandomSampler(range(10), replacement=True, num_samples=10_000, generator=0)
+    counts = np.bincount(list(sampler), minlength=10)
+    assert len(sampler) == counts.sum() == 10_000
+    assert ((counts - 1000) ** 2 / 1000).sum() < 28  # 9 degrees of freedom: p = 0.001
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_weighted_sampler(replacement):
+    weights = [0, 1, 2, 5, 0]
+    firsts = [
+        next(iter(fd.WeightedRandomSampler(weights, 3, replacement, generator=seed)))
+        for seed in range(4000)
+    ]
+    counts, expected = np.bincount(firsts, minlength=5), np.array([500, 1000, 2500])
+    assert counts[[0, 4]].tolist() == [0, 0]
+    assert ((counts[1:4] - expected) ** 2 / expected).sum() < 14  # 2 degrees: p = 0.001
+    drawn = list(fd.WeightedRandomSampler(np.array(weights), 3, replacement))
+    assert len(drawn) == 3
+    assert replacement or sorted(drawn) == [1, 2, 3]
+
+
+def test_batch_sampler():
+    batches = fd.BatchSampler(fd.SequentialSampler(range(10)), 4, drop_last=False)
+    assert len(batches) == 3
+    assert labels(DataLoader(pairs(), batch_sampler=batches)) == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8, 9],
+    ]
+    short = fd.BatchSampler(range(10), 4, drop_last=True)
+    assert (len(short), list(short)) == (2, [[0, 1, 2, 3], [4, 5, 6, 7]])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: fd.RandomSampler([]), ValueError, "num_samples of at least 1, got 0"),
+        (lambda: fd.RandomSampler([1], num_samples=1.0), TypeError, "integer num_samples, got 1.0"),
+        (lambda: fd.BatchSampler([], 0, False), ValueError, "batch_size of at least 1"),
+        (lambda: fd.WeightedRandomSampler([1.0, -1], 1), ValueError, "at least 0"),
+        (lambda: fd.WeightedRandomSampler([1.0, np.nan], 1), ValueError, "finite"),
+        (lambda: fd.WeightedRandomSampler([0, 0], 1), ValueError, "not all 0"),
+        (lambda: fd.WeightedRandomSampler([[1.0]], 1), ValueError, r"shape \(N,\)"),
+        (lambda: fd.WeightedRandomSampler([1, 0], 2, False), ValueError, "at most 1 .*got 2"),
+    ],
+)
+def test_sampler_errors(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+# --- classes: stratified splits and weights
+
+
+@pytest.mark.parametrize(
+    ("counts", "lengths"),
+    [
+        ([50, 50], [0.8, 0.2]),
+        ([90, 9, 3], [0.7, 0.3]),
+        ([5, 5, 5, 5, 5], [0.5, 0.25, 0.25]),
+        ([7, 11, 13, 17, 4], [0.4, 0.3, 0.2, 0.1]),
+        ([3, 3, 3, 3], [4, 4, 4]),
+        ([100], [0.9, 0.1]),
+        ([10, 10], [20, 0]),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:.*a part is empty")
+@pytest.mark.parametrize("seed", range(3))
+def test_stratified_split_keeps_proportions_within_one(counts, lengths, seed):
+    classes = np.repeat(np.arange(len(counts)), counts)
+    parts = fd.stratified_split(classes, lengths, generator=seed)
+    random_parts = random_split(range(len(classes)), lengths)
+    assert [len(part) for part in parts] == [len(part) for part in random_parts]
+    taken = np.concatenate([part.indices for part in parts])
+    assert sorted(taken.tolist()) == list(range(len(classes)))
+    for part in parts:
+        got = np.bincount(classes[part.indices], minlength=len(counts))
+        exact = np.array(counts) * len(part) / len(classes)
+        assert (np.abs(got - exact) < 1).all()
+
+
+def test_round_table_finds_a_table_where_greedy_rounding_would_not():
+    random = np.random.Generator(np.random.Philox(5))
+    for _ in range(200):
+        counts = random.integers(1, 20, random.integers(1, 6))
+        cuts = np.sort(random.integers(0, counts.sum() + 1, random.integers(0, 5)))
+        sizes = np.diff([0, *cuts, counts.sum()])
+        table = fd.split._round_table(counts, sizes.tolist())
+        assert table.sum(0).tolist() == sizes.tolist()
+        assert table.sum(1).tolist() == counts.tolist()
+        assert (np.abs(table - np.outer(counts, sizes) / counts.sum()) < 1).all()
+
+
+def test_stratified_split_is_shuffled_and_follows_the_seed():
+    classes = [0] * 50 + [1] * 50
+    one, two = (fd.stratified_split(classes, [50, 50], generator=s)[0].indices for s in (0, 1))
+    assert one.tolist() != two.tolist()
+    assert one.tolist() == fd.stratified_split(classes, [0.5, 0.5], generator=0)[0].indices.tolist()
+    assert set(np.diff(one) > 0) == {True, False}
+
+
+class Labelled(Squares):
+    targets: ClassVar = [0, 1] * 5
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TensorDataset(X, Y % 2),
+        Labelled(),
+        Subset(TensorDataset(X.repeat(2, 0), Y.repeat(2) % 2), range(0, 20, 2)),
+        Tensor(Y % 2),
+        ["even", "odd"] * 5,
+        np.array(["b", "a"] * 5, dtype=object),
+    ],
+    ids=["TensorDataset", "targets", "Subset", "Tensor", "names", "objects"],
+)
+def test_where_labels_come_from(data):
+    parts = fd.stratified_split(data, [0.6, 0.4], generator=0)
+    assert [np.bincount(part.indices % 2).tolist() for part in parts] == [[3, 3], [2, 2]]
+    assert parts[0].dataset is data
+
+
+@pytest.mark.parametrize(
+    ("data", "lengths", "error", "message"),
+    [
+        ([0, 0, 0, 1], [0.5, 0.5], ValueError, "at least 2 samples .*got 1 of class 1"),
+        ([0, 1], [1, 2], ValueError, "stratified_split: expected whole lengths"),
+        (Squares(), [5, 5], TypeError, "Squares has no attribute `targets`"),
+        (Foreign(), [5, 5], TypeError, "Foreign has no attribute `targets`"),
+        (TensorDataset(Y, X), [5, 5], ValueError, r"shape \(N,\).*got shape \(10, 2\)"),
+        ([], [1.0], ValueError, r"N > 0, got shape \(0,\)"),
+    ],
+)  # fmt: skip
+def test_stratified_split_errors(data, lengths, error, message):
+    with pytest.raises(error, match=message):
+        fd.stratified_split(data, lengths)
+
+
+def test_class_weights():
+    labels = np.array([2, 0, 0, 1, 0, 2, 0, 0])
+    weights = fd.class_weights(labels)
+    np.testing.assert_array_equal(weights.numpy(), np.float32([8 / 15, 8 / 3, 4 / 3]))
+    assert weights.dtype == np.float32
+    assert fd.class_weights(TensorDataset(np.zeros((8, 1)), labels)).tolist() == weights.tolist()
+    np.testing.assert_allclose(weights.numpy()[labels].mean(), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "k", "error", "message"),
+    [
+        ([0, 2, 2], None, ValueError, "all 3 classes, got none of class 1"),
+        ([0, 1], 3, ValueError, "got none of class 2"),
+        ([2**62], None, ValueError, "got none of class 0"),
+        ([0, 3], 3, IndexError, "from 0 to 2, got 3 in row 1"),
+        ([0, -1], None, IndexError, "got -1 in row 1"),
+        ([0.0, 1.0], None, TypeError, "integer labels, got float64"),
+        (["a"], None, TypeError, "integer labels"),
+        ([[0, 1]], None, ValueError, r"shape \(1, 2\)"),
+        ([], None, ValueError, "N > 0"),
+        ([0], 0, ValueError, "num_classes of at least 1, got 0"),
+    ],
+)
+def test_class_weights_errors(labels, k, error, message):
+    with pytest.raises(error, match=f"class_weights: .*{message}"):
+        fd.class_weights(labels, k)

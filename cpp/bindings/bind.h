@@ -11,5 +11,7 @@ void bind_activations(pybind11::module_& m);
 void bind_losses(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 void bind_data(pybind11::module_& m);
+void bind_random(pybind11::module_& m);
+void bind_norm(pybind11::module_& m);
 
 }  // namespace fastnn

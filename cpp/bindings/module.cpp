@@ -8,4 +8,6 @@ PYBIND11_MODULE(_core, m) {
     fastnn::bind_losses(m);
     fastnn::bind_optim(m);
     fastnn::bind_data(m);
+    fastnn::bind_random(m);
+    fastnn::bind_norm(m);
 }

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn.tensor import Tensor, as_array
 
-__all__ = ["default_collate", "stack_arrays"]
+__all__ = ["default_collate", "default_convert", "stack_arrays"]
 
 
 def default_collate(samples: Sequence[Any]) -> Any:
@@ -45,6 +45,23 @@ def default_collate(samples: Sequence[Any]) -> Any:
         "default_collate: expected Tensors, NumPy arrays, numbers, strings, or tuples, lists or "
         f"dicts of them, got {type(first).__name__}; pass DataLoader a collate_fn for others"
     )
+
+
+def default_convert(sample: Any) -> Any:
+    """Make Tensors of the NumPy arrays in one sample; everything else stays as it is.
+
+    >>> default_convert({"x": np.zeros(2), "name": "zero"})
+    {'x': tensor([0., 0.], dtype=float64), 'name': 'zero'}
+    """
+    if isinstance(sample, np.ndarray | np.generic):
+        return Tensor(as_array(sample))
+    if isinstance(sample, Mapping):
+        return {key: default_convert(field) for key, field in sample.items()}
+    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
+        return type(sample)(*map(default_convert, sample))
+    if isinstance(sample, tuple | list):
+        return [default_convert(field) for field in sample]
+    return sample
 
 
 def stack_arrays(samples: Sequence[Any]) -> np.ndarray[Any, Any]:

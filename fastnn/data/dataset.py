@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import operator
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, pairwise
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.data.collate import default_collate
-from fastnn.data.order import GeneratorLike, draw_seed, epoch_order
 from fastnn.tensor import Tensor, as_array, as_tensor
+
+if TYPE_CHECKING:
+    from fastnn.data.concat import ConcatDataset
 
 __all__ = [
     "Dataset",
     "Indexable",
+    "IterableDataset",
     "Subset",
     "TensorDataset",
     "as_indices",
     "fetch_batch",
     "overrides",
-    "random_split",
 ]
 
 T_co = TypeVar("T_co", covariant=True)
@@ -67,13 +66,36 @@ class Dataset(ABC, Generic[T_co]):
         """Stack the samples at `indices`, shape (B,), to one batch by `default_collate`."""
         return default_collate([self[i] for i in indices.tolist()])
 
+    def __add__(self, other: Indexable[Any]) -> ConcatDataset[Any]:
+        from fastnn.data.concat import ConcatDataset
+
+        return ConcatDataset([self, other])
+
+
+class IterableDataset(ABC, Generic[T_co]):
+    """Base class of streams, whose samples come one after the other: define `__iter__`.
+
+    A `DataLoader` gathers them to batches in the order in which they come.
+
+    >>> class Countdown(IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter(range(3, 0, -1))
+    >>> list(Countdown())
+    [3, 2, 1]
+    """
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[T_co]:
+        """Start the stream."""
+
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Rows of one or more tensors of equal length, the usual data set for `(X, y)`.
 
     Args:
-        *tensors: Tensors or array-likes of shape (N, ...). Tensors and NumPy arrays are not
-            copied, unless their type is not one that fastnn computes with.
+        *tensors: Tensors, arrays, data frames or lists of shape (N, ...). Tensors and NumPy
+            arrays are not copied, unless their type is not one that fastnn computes with; of a
+            memory-mapped file (`np.load(path, mmap_mode="r")`) each batch reads its rows only.
 
     Raises:
         TypeError: if an argument does not hold real numbers.
@@ -198,59 +220,6 @@ def as_indices(indices: Iterable[int], n: int, who: str) -> NDArray[np.int64]:
         )
     rows = given.astype(np.int64)
     return np.where(rows < 0, rows + n, rows)
-
-
-def random_split(
-    dataset: Indexable[T_co],
-    lengths: Sequence[int | float],
-    generator: GeneratorLike = None,
-) -> list[Subset[T_co]]:
-    """Split a data set at random into parts that do not overlap.
-
-    Args:
-        dataset: The whole data set, of N samples.
-        lengths: Sizes that sum to N, or fractions that sum to 1 (each is rounded down, then
-            the samples left over go to the parts in turn, as in PyTorch).
-        generator: Where the randomness comes from; see `draw_seed`.
-
-    Raises:
-        TypeError: if a length is not a number.
-        ValueError: if the lengths are negative or do not sum to N.
-
-    >>> train, validation = random_split(range(10), [0.8, 0.2], generator=0)
-    >>> len(train), len(validation)
-    (8, 2)
-    """
-    n = len(dataset)
-    sizes = _sizes(n, lengths)
-    if 0 in sizes:
-        warnings.warn(f"random_split: a part is empty: {n} samples into {sizes}", stacklevel=2)
-    order = epoch_order(n, draw_seed(generator))
-    cuts = accumulate(sizes, initial=0)
-    return [Subset(dataset, order[start:stop]) for start, stop in pairwise(cuts)]
-
-
-def _sizes(n: int, lengths: Sequence[int | float]) -> list[int]:
-    """Find whole sizes that sum to `n`, from sizes or fractions."""
-    if any(isinstance(x, bool) or not isinstance(x, int | float | np.number) for x in lengths):
-        raise TypeError(f"random_split: expected numbers as lengths, got {list(lengths)!r}")
-    if any(not x >= 0 for x in lengths):
-        raise ValueError(f"random_split: expected lengths of at least 0, got {list(lengths)!r}")
-    if math.isclose(sum(lengths), 1):
-        return _shares(n, lengths)
-    if sum(lengths) != n or any(x != int(x) for x in lengths):
-        raise ValueError(
-            f"random_split: expected whole lengths that sum to {n} (the size of the data set) or "
-            f"fractions that sum to 1, got {list(lengths)!r} with sum {sum(lengths)}"
-        )
-    return [int(x) for x in lengths]
-
-
-def _shares(n: int, fractions: Sequence[float]) -> list[int]:
-    sizes = [math.floor(n * fraction) for fraction in fractions]
-    for i in range(n - sum(sizes)):
-        sizes[i % len(sizes)] += 1
-    return sizes
 
 
 def _rows(array: np.ndarray[Any, Any], indices: NDArray[np.int64]) -> np.ndarray[Any, Any]:

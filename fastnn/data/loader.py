@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.data.collate import default_collate
-from fastnn.data.dataset import Indexable, as_indices, fetch_batch
+from fastnn.data.collate import default_collate, default_convert
+from fastnn.data.dataset import Indexable, IterableDataset, as_indices, fetch_batch
+from fastnn.data.frames import is_frame
 from fastnn.data.order import GeneratorLike, SeedSource, draw_seed, epoch_order
+from fastnn.data.sampler import BatchSampler, checked_int
 
 __all__ = ["DataLoader"]
 
@@ -44,14 +44,16 @@ class DataLoader(Generic[T_co]):
     `epoch_order(len(dataset), seed, k)`; set `loader.epoch = k` to resume at that pass.
 
     Args:
-        dataset: Anything with `__getitem__` and `__len__`.
-        batch_size: Samples in a batch; the last batch of a pass may have fewer.
+        dataset: Anything with `__getitem__` and `__len__`, or an `IterableDataset`.
+        batch_size: Samples in a batch; the last batch of a pass may have fewer. None gives the
+            samples themselves, not batches, their arrays as Tensors.
         shuffle: Whether to visit the samples in a new random order on each pass.
         sampler: Indices to visit instead, drawn again on each pass.
         batch_sampler: Lists of indices, one a batch, instead of `batch_size`, `shuffle`,
             `sampler` and `drop_last`.
         num_workers: Accepted; batches are always loaded in-process.
-        collate_fn: Makes a batch of a list of samples; by default `default_collate`.
+        collate_fn: Makes a batch of a list of samples; by default `default_collate`. With
+            `batch_size=None` it gets one sample.
         pin_memory: Accepted; CPU memory needs no pinning.
         drop_last: Whether to leave out a last batch of fewer than `batch_size` samples.
         generator: An int seed, a `fastnn.Generator` or a `numpy.random.Generator`.
@@ -69,8 +71,8 @@ class DataLoader(Generic[T_co]):
 
     def __init__(
         self,
-        dataset: Indexable[T_co],
-        batch_size: int = 1,
+        dataset: Indexable[T_co] | IterableDataset[T_co],
+        batch_size: int | None = 1,
         shuffle: bool | None = False,
         sampler: Iterable[int] | None = None,
         batch_sampler: Iterable[Sequence[int]] | None = None,
@@ -82,11 +84,15 @@ class DataLoader(Generic[T_co]):
         generator: GeneratorLike = None,
         **worker_options: Any,
     ) -> None:
-        self.dataset = _checked_dataset(dataset)
-        self.batch_size = _checked_int("batch_size", batch_size, at_least=1)
+        self.dataset: Any = _checked_dataset(dataset)
+        self.batch_size = (
+            None
+            if batch_size is None
+            else checked_int("DataLoader", "batch_size", batch_size, at_least=1)
+        )
         self.shuffle = _checked_flag("shuffle", False if shuffle is None else shuffle)
         self.drop_last = _checked_flag("drop_last", drop_last)
-        self.num_workers = _checked_int("num_workers", num_workers, at_least=0)
+        self.num_workers = checked_int("DataLoader", "num_workers", num_workers, at_least=0)
         self.sampler, self.batch_sampler = sampler, batch_sampler
         self.collate_fn, self.pin_memory = collate_fn, pin_memory
         self.generator, self.worker_options = generator, worker_options
@@ -98,11 +104,24 @@ class DataLoader(Generic[T_co]):
         if self.batch_sampler is not None:
             return len(cast(Sized, self.batch_sampler))
         n = len(self.dataset if self.sampler is None else cast(Sized, self.sampler))
+        if self.batch_size is None:
+            return n
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
         """Start a pass; its order is settled here, not at the first batch."""
-        return map(self._load, self._index_batches())
+        if isinstance(self.dataset, IterableDataset):
+            return self._stream(self.dataset)
+        if self.batch_size is None:
+            convert = self.collate_fn or default_convert
+            return (convert(self.dataset[i]) for i in self._indices())
+        return map(self._load, self._index_batches(self.batch_size))
+
+    def _stream(self, dataset: IterableDataset[Any]) -> Iterator[Any]:
+        if self.batch_size is None:
+            return map(self.collate_fn or default_convert, dataset)
+        chunks = BatchSampler(dataset, self.batch_size, self.drop_last)
+        return map(self.collate_fn or default_collate, chunks)
 
     def _load(self, indices: NDArray[np.int64]) -> Any:
         if self.collate_fn is not None and self.collate_fn is not default_collate:
@@ -110,16 +129,21 @@ class DataLoader(Generic[T_co]):
         batch = fetch_batch(self.dataset, indices)
         return list(batch) if type(batch) is tuple else batch  # a list, as in PyTorch
 
-    def _index_batches(self) -> Iterator[NDArray[np.int64]]:
+    def _index_batches(self, size: int) -> Iterator[NDArray[np.int64]]:
         n = len(self.dataset)
         if self.batch_sampler is not None:
             return (as_indices(batch, n, "batch_sampler") for batch in self.batch_sampler)
         if self.sampler is not None:
-            chunks = _chunks(self.sampler, self.batch_size, self.drop_last)
+            chunks = BatchSampler(self.sampler, size, self.drop_last)
             return (as_indices(chunk, n, "sampler") for chunk in chunks)
         order = self._order(n)
-        stop = len(self) * self.batch_size
-        return (order[i : i + self.batch_size] for i in range(0, stop, self.batch_size))
+        return (order[i : i + size] for i in range(0, len(self) * size, size))
+
+    def _indices(self) -> Iterable[int]:
+        """One index after the other, where there are no batches."""
+        if self.sampler is not None:
+            return self.sampler
+        return cast(list[int], self._order(len(self.dataset)).tolist())
 
     def _order(self, n: int) -> NDArray[np.int64]:
         if not self.shuffle:
@@ -142,34 +166,31 @@ class DataLoader(Generic[T_co]):
                 "DataLoader: expected batch_sampler alone, got it together with batch_size, "
                 "shuffle, sampler or drop_last"
             )
+        if self.batch_size is None and self.drop_last:
+            raise ValueError("DataLoader: expected drop_last=False with batch_size=None, got True")
+        chooses = self.shuffle or self.sampler is not None or self.batch_sampler is not None
+        if isinstance(self.dataset, IterableDataset) and chooses:
+            raise ValueError(
+                "DataLoader: expected an IterableDataset without shuffle, sampler and "
+                "batch_sampler, for a stream has its own order"
+            )
         if not isinstance(self.generator, np.random.Generator | SeedSource | None):
             draw_seed(self.generator)  # a plain seed: nothing is drawn, but it is checked
 
 
-def _chunks(items: Iterable[int], size: int, drop_last: bool) -> Iterator[list[int]]:
-    """Yield lists of `size` items; streamed, since a sampler may have no end."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        if len(chunk) == size or not drop_last:
-            yield chunk
-
-
-def _checked_dataset(dataset: Indexable[T_co]) -> Indexable[T_co]:
+def _checked_dataset(dataset: Any) -> Any:
+    if isinstance(dataset, IterableDataset):
+        return dataset
     missing = [m for m in ("__getitem__", "__len__") if not hasattr(dataset, m)]
     if missing:
         raise TypeError(
             f"DataLoader: expected a data set with __getitem__ and __len__, got "
             f"{type(dataset).__name__} without {' and '.join(missing)}"
         )
+    if is_frame(dataset):
+        raise TypeError("DataLoader: expected a data set, got a data frame or series; "
+                        "TensorDataset(frame, labels) makes one of its rows")  # fmt: skip
     return dataset
-
-
-def _checked_int(name: str, value: int, *, at_least: int) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"DataLoader: expected an integer {name}, got {value!r}")
-    if value < at_least:
-        raise ValueError(f"DataLoader: expected {name} of at least {at_least}, got {value}")
-    return operator.index(value)
 
 
 def _checked_flag(name: str, value: bool) -> bool:

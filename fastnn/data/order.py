@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from fastnn import random as _random
 
-__all__ = ["GeneratorLike", "SeedSource", "draw_seed", "epoch_order"]
+__all__ = ["GeneratorLike", "SeedSource", "draw_seed", "epoch_order", "uniforms"]
 
 # Last word of the Philox counter: keeps orders apart from other streams started from the same seed.
 _ORDER_STREAM = 0x6F72646572
+_UNIFORM_STREAM = 0x756E69666F726D
 
 
 @runtime_checkable
@@ -71,15 +72,30 @@ def epoch_order(n: int, seed: int, epoch: int = 0) -> NDArray[np.int64]:
     >>> sorted(epoch_order(6, seed=0).tolist())
     [0, 1, 2, 3, 4, 5]
     """
-    key = np.array([seed, epoch], dtype=np.uint64)
-    counter = np.array([0, 0, 0, _ORDER_STREAM], dtype=np.uint64)
-    keys = np.random.Philox(key=key, counter=counter).random_raw(n)
+    keys = _raw(n, seed, epoch, _ORDER_STREAM)
     low = np.uint64((1 << max(n - 1, 0).bit_length()) - 1)
     keys &= ~low
     keys |= np.arange(n, dtype=np.uint64)
     keys.sort()
     keys &= low
     return keys.astype(np.int64)
+
+
+def uniforms(n: int, seed: int) -> NDArray[np.float64]:
+    """Draw `n` numbers from 0 (included) to 1 (excluded), multiples of 2**-53.
+
+    As with `epoch_order`, they rest only on the raw stream, which never changes.
+
+    >>> bool((uniforms(3, seed=0) < 1).all())
+    True
+    """
+    return (_raw(n, seed, 0, _UNIFORM_STREAM) >> np.uint64(11)) * np.float64(2**-53)
+
+
+def _raw(n: int, seed: int, epoch: int, stream: int) -> NDArray[np.uint64]:
+    key = np.array([seed, epoch], dtype=np.uint64)
+    counter = np.array([0, 0, 0, stream], dtype=np.uint64)
+    return np.random.Philox(key=key, counter=counter).random_raw(n)
 
 
 def _checked_seed(seed: object) -> int:

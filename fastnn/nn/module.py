@@ -127,6 +127,14 @@ class Module:
         """All parameters, each once."""
         return (parameter for _, parameter in self.named_parameters())
 
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with dotted names."""
+        return ((name, home[key]) for name, home, key in self._slots("_buffers"))
+
+    def buffers(self) -> Iterator[Tensor]:
+        """All buffers: the tensors of the state dict that are not trained."""
+        return (tensor for _, tensor in self.named_buffers())
+
     def _slots(self, home: str) -> Iterator[tuple[str, dict[str, Any], str]]:
         for prefix, module in self.named_modules():
             tensors = module.__dict__[home]

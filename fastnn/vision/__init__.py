@@ -2,5 +2,6 @@
 
 from fastnn.vision import datasets, transforms
 from fastnn.vision.idx import read_idx
+from fastnn.vision.images import load_image
 
-__all__ = ["datasets", "read_idx", "transforms"]
+__all__ = ["datasets", "load_image", "read_idx", "transforms"]

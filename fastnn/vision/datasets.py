@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, kept in memory as bytes and handed out in whole batches."""
+"""Image data sets: MNIST and Fashion-MNIST, kept in memory as bytes, and folders of images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from fastnn.data.collate import default_collate
 from fastnn.data.dataset import Dataset
 from fastnn.errors import FileFormatError
 from fastnn.tensor import Tensor, as_array
+from fastnn.vision.folder import ImageFolder
 from fastnn.vision.idx import read_idx
-from fastnn.vision.transforms import Compose, ToTensor, apply_batch
+from fastnn.vision.transforms import ToTensor
+from fastnn.vision.transforms.base import apply_batch, steps_of
 
-__all__ = ["MNIST", "FashionMNIST", "gather_images"]
+__all__ = ["MNIST", "FashionMNIST", "ImageFolder", "gather_images"]
 
 _SIZE = (28, 28)
 
@@ -105,7 +107,7 @@ class _DigitLike(Dataset[tuple[Any, Any]]):
     def _fetch_images(self, indices: NDArray[np.int64]) -> Any:
         """Gather, then transform; a leading ToTensor is done by the gather itself."""
         source = as_array(self.data)
-        steps = _steps(self.transform)
+        steps = steps_of(self.transform or ToTensor())
         if steps and type(steps[0]) is ToTensor and source.dtype == np.uint8:
             images: Any = Tensor(gather_images(source, indices)[:, None])
             steps = steps[1:]
@@ -126,7 +128,7 @@ class _DigitLike(Dataset[tuple[Any, Any]]):
         """Where to look for the files, first choice first."""
         if self.root is None:
             return []
-        return [self.root / type(self).__name__ / "raw", self.root]
+        return [self.root / type(self).__name__ / "raw", self.root / "raw", self.root]
 
     def _load_from(self, folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         paths = [_find(folder, name) for name in self._names()]
@@ -161,7 +163,8 @@ class MNIST(_DigitLike):
     The bundled data is copyright Yann LeCun and Corinna Cortes, CC BY-SA 3.0.
 
     Args:
-        root: A folder that holds the four IDX files, plain or .gz, itself or in `MNIST/raw`.
+        root: A folder that holds the four IDX files, plain or .gz, itself, in `raw` or in
+            `MNIST/raw`.
         train: Whether to read the training part or the test part.
         transform: A callable on images.
         target_transform: A callable on labels, which are ints.
@@ -208,7 +211,7 @@ class FashionMNIST(_DigitLike):
     package dataset-fashion-mnist puts it.
 
     Args:
-        root: A folder that holds the four IDX files, plain or .gz, itself or in
+        root: A folder that holds the four IDX files, plain or .gz, itself, in `raw` or in
             `FashionMNIST/raw`.
         train: Whether to read the training part or the test part.
         transform: A callable on images; see `MNIST`.
@@ -254,12 +257,6 @@ class FashionMNIST(_DigitLike):
             "https://github.com/zalandoresearch/fashion-mnist and pass their folder as root, or "
             "install Debian's package dataset-fashion-mnist"
         )
-
-
-def _steps(transform: Callable[[Any], Any] | None) -> list[Callable[[Any], Any]]:
-    if transform is None:
-        return [ToTensor()]
-    return transform.transforms if type(transform) is Compose else [transform]
 
 
 def _find(folder: Path, name: str) -> Path | None:

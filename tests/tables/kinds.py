@@ -30,8 +30,10 @@ class ModuleCase:
         id: Name of the tests.
         make: Builds the module.
         inputs: A shape, drawn from the normal distribution, or `Labels`, for each input.
-        reference: The formula, of the inputs and the parameters by name (dots as underscores).
+        reference: The formula, of the inputs and the parameters and buffers by name (dots as
+            underscores).
         repr: What repr() shows.
+        training: The mode in which `make` leaves it.
         smooth: False where the gradient jumps at 0; inputs then keep away from it.
         errors: (inputs, exception, pattern of its message) of calls that must fail.
         bad_arguments: (class, arguments, exception, pattern) of constructors that must fail.
@@ -42,6 +44,7 @@ class ModuleCase:
     inputs: tuple[Any, ...]
     reference: Callable[..., Array]
     repr: str
+    training: bool = True
     smooth: bool = True
     errors: tuple[tuple[tuple[Any, ...], type[Exception], str], ...] = ()
     bad_arguments: tuple[tuple[type, tuple[Any, ...], type[Exception], str], ...] = ()
