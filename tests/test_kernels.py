@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import adam_rule, cross_entropy, sgd_rule
 from support import DTYPES, awkward_sizes, bits, empty, force_threads, place
+from tables.losses import cross_entropy
+from tables.optimizers import adam_rule, sgd_rule
 
 from fastnn import _core
 
