@@ -8,7 +8,7 @@
 """
 
 from fastnn import _openmp  # isort: skip (before anything loads the core)
-from fastnn import data, nn, optim, vision
+from fastnn import callbacks, data, nn, optim, plot, vision
 from fastnn._core import available_isas, isa, set_isa
 from fastnn.autograd import enable_grad, is_grad_enabled, no_grad
 from fastnn.creation import *
@@ -24,9 +24,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FileFormatError", "Generator", "History", "NonFiniteError", "Tensor", "Trainer", "allclose",
-    "arange", "argmax", "available_isas", "bool", "cat", "data", "enable_grad", "equal", "exp",
-    "float32", "float64", "from_numpy", "get_num_threads", "initial_seed", "int64",
+    "arange", "argmax", "available_isas", "bool", "callbacks", "cat", "data", "enable_grad",
+    "equal", "exp", "float32", "float64", "from_numpy", "get_num_threads", "initial_seed", "int64",
     "is_grad_enabled", "isa", "linspace", "load", "log", "manual_seed", "max", "mean", "nn",
-    "no_grad", "ones", "optim", "rand", "randn", "relu", "save", "set_isa", "set_num_threads",
-    "stack", "sum", "tensor", "uint8", "vision", "zeros",
+    "no_grad", "ones", "optim", "plot", "rand", "randn", "relu", "save", "set_isa",
+    "set_num_threads", "stack", "sum", "tensor", "uint8", "vision", "zeros",
 ]  # fmt: skip
