@@ -83,7 +83,8 @@ class R2:
             return math.nan
         constant = self.spread == 0
         explained = 1 - self.residual / np.where(constant, 1, self.spread)
-        return float(np.where(constant, self.residual == 0, explained).mean())
+        unexplained = np.where(self.residual == 0, 1, 0 * self.residual)  # 0, but NaN of NaN
+        return float(np.where(constant, unexplained, explained).mean())
 
 
 def resolve(metrics: Sequence[str | Callable[..., float]], loss: object) -> Named:

@@ -238,6 +238,8 @@ class Trainer:
     def _epoch(self, epoch: int, loader: Loader, checks: Any, step: _Step, hooks: Hooks) -> None:
         start = time.perf_counter()
         hooks.call("on_epoch_begin", epoch)
+        if self.should_stop:
+            return
         self.model.train()
         self._meter = _Meter(self.metrics, self._metrics_optional)
         batches, batch = iter(loader), 1
