@@ -32,8 +32,8 @@ def curves(
     xlabel: str = "epoch",
     ylabel: str | None = None,
     title: str | None = None,
-    log: bool = False,
-    share_y: bool = False,
+    log: str = "",
+    share: bool = False,
 ) -> Figure:
     """Draw curves in panels side by side, without a window and without pyplot's state.
 
@@ -45,30 +45,30 @@ def curves(
         ylabel: What runs along the y axes, then panels are headed by their names; by default the
             names are the y labels.
         title: Above all panels.
-        log: Whether the y axes are logarithmic.
-        share_y: Whether all panels have the same y axis.
+        log: Which axes are logarithmic: "x", "y" or "xy".
+        share: Whether all panels have the same range of x and of y.
 
     Returns:
         The figure, to be changed or saved elsewhere.
 
     Raises:
         ImportError: without matplotlib, which `pip install 'fastnn[plot]'` brings.
-        ValueError: if there is no curve to draw.
+        ValueError: if there is no curve to draw, or for another `log`.
     """
     figure_class = _figure_class()
     if not panels or not all(panels.values()):
         raise ValueError("plot: expected at least one curve in every panel, got none")
+    if log not in ("", "x", "y", "xy"):
+        raise ValueError(f"plot: expected log as '', 'x', 'y' or 'xy', got {log!r}")
     figure = figure_class(figsize=(4.6 * len(panels) + 0.6, 3.4), layout="constrained", dpi=150)
-    row = figure.subplots(1, len(panels), squeeze=False, sharey=share_y)[0]
+    row = figure.subplots(1, len(panels), squeeze=False, sharex=share, sharey=share)[0]
     for axes, (name, lines) in zip(row, panels.items(), strict=True):
-        _draw(axes, lines)
+        _draw(axes, lines, log)
         axes.set_xlabel(xlabel)
-        if ylabel is None or axes is row[0] or not share_y:
+        if ylabel is None or axes is row[0] or not share:
             axes.set_ylabel(name if ylabel is None else ylabel)
         if ylabel is not None and len(panels) > 1:
             axes.set_title(name, fontsize=10.5)
-        if log:
-            axes.set_yscale("log")
     if title is not None:
         figure.suptitle(title, fontsize=12)
     if path is not None:
@@ -108,18 +108,20 @@ def _figure_class() -> type[Figure]:
     return Figure
 
 
-def _draw(axes: Axes, lines: Mapping[str, Any]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
+def _draw(axes: Axes, lines: Mapping[str, Any], log: str) -> None:
     for i, (label, values) in enumerate(lines.items()):
         x, y = values if isinstance(values, tuple) else (range(1, len(values) + 1), values)
-        few = len(y) <= 60
+        y = np.asarray(y, np.float64)
+        few = len(y) <= 12 or not np.isfinite(y).any()
         axes.plot(
-            np.asarray(x), np.asarray(y, np.float64), label=label,
-            color=_COLOURS[i % 4], linestyle=_DASHES[i % 4], linewidth=1.6 if few else 1.2,
-            marker=_MARKERS[i % 4], markersize=4, markevery=1 if len(y) <= 20 else len(y) // 10,
+            np.asarray(x), y, label=label,
+            color=_COLOURS[i % 4], linestyle=_DASHES[i % 4],
+            linewidth=1.4 + 0.4 * (len(lines) - 1 - i),  # the lower of two equal lines is wider
+            marker=_MARKERS[i % 4], markersize=4,
+            # every tenth of the way, and not in one place where lines coincide
+            markevery=1 if few else (0.1 * i / len(lines), 0.1),
         )  # fmt: skip
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
+    _scale(axes, log)
     axes.grid(color="#e3e3e3", linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
@@ -129,3 +131,16 @@ def _draw(axes: Axes, lines: Mapping[str, Any]) -> None:
     axes.tick_params(colors=_GREY, labelsize=9)
     if len(lines) > 1:
         axes.legend(frameon=False, fontsize=9)
+
+
+def _scale(axes: Axes, log: str) -> None:
+    """Whole numbers along x; logarithmic axes with numbers that read as such, not as powers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
+    for name in log:
+        axes.set(**{f"{name}scale": "log"})
+        axis = {"x": axes.xaxis, "y": axes.yaxis}[name]
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -47,12 +47,12 @@ def test_history_without_validation() -> None:
 def test_panels(tmp_path: Path) -> None:
     panels = {"one": {"a": ([0, 10], [5.0, 1.0])}, "two": {"a": [5, 3], "b": np.array([4.0, 2.0])}}
     path = tmp_path / "x.svg"
-    figure = plot.curves(panels, path, xlabel="step", ylabel="MSE", title="Both", log=True,
-                         share_y=True)  # fmt: skip
+    figure = plot.curves(panels, path, xlabel="step", ylabel="MSE", title="Both", log="y",
+                         share=True)  # fmt: skip
     assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
     assert [axes.get_ylabel() for axes in figure.axes] == ["MSE", ""]
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
-    assert figure.axes[0].get_yscale() == "log"
+    assert [figure.axes[0].get_xscale(), figure.axes[0].get_yscale()] == ["linear", "log"]
     assert figure.axes[0].lines[0].get_xdata().tolist() == [0, 10]
     assert "<svg" in path.read_text()
 
@@ -63,6 +63,13 @@ def test_nothing_to_draw() -> None:
     for panels in ({}, {"loss": {}}):
         with pytest.raises(ValueError, match="at least one curve in every panel, got none"):
             plot.curves(panels)
+    with pytest.raises(ValueError, match="expected log as '', 'x', 'y' or 'xy', got 'z'"):
+        plot.curves({"loss": {"training": [1.0]}}, log="z")
+
+
+def test_gaps_do_not_hurt(tmp_path: Path) -> None:
+    values = np.where(np.arange(50) % 7, np.linspace(1, 2, 50), np.nan)
+    plot.curves({"loss": {"a": values, "b": np.full(50, np.nan)}}, tmp_path / "x.png", log="xy")
 
 
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
