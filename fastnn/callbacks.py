@@ -327,7 +327,7 @@ class LearningRateLogger(Callback):
     """
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        rates = [float(group["lr"]) for group in self.trainer.optimizer.param_groups]
+        rates = self.trainer.rates
         if len(rates) == 1:
             logs["lr"] = rates[0]
         else:

@@ -60,6 +60,7 @@ class Trainer:
         history: What the running or last `fit` measured, up to an exception too.
         should_stop: Set it to True and `fit` ends after the current optimizer step.
         epochs, batches: Of the running `fit`: how many, and how many batches an epoch.
+        rates: Learning rates of the epoch's last step, one for each parameter group.
 
     Raises:
         ValueError: for an unknown metric, an option out of range, a schedule of another optimizer.
@@ -115,6 +116,7 @@ class Trainer:
         self.history = History()
         self.should_stop = False
         self.epochs = self.batches = 0
+        self.rates = _rates(optimizer)
         self._meter = _Meter({}, False)
 
     def fit(
@@ -246,7 +248,9 @@ class Trainer:
         while not self.should_stop and (group := list(islice(batches, self.accumulate))):
             step([_pair(each) for each in group], epoch, batch)
             batch += len(group)
-        logs, lr = self._meter.values(), float(self.optimizer.param_groups[0]["lr"])
+        if self.scheduler_interval != "step":  # which has moved on since the last step
+            self.rates = _rates(self.optimizer)
+        logs = self._meter.values()
         if checks is not None:
             hooks.call("on_validation_begin", epoch)
             values = {f"val_{name}": value for name, value in self.evaluate(checks).items()}
@@ -256,7 +260,7 @@ class Trainer:
         try:
             hooks.call("on_epoch_end", epoch, logs)
         finally:
-            self.history.add(logs, lr, seconds)
+            self.history.add(logs, self.rates[0], seconds)
         if self.scheduler_interval == "epoch":
             _step_scheduler(self.scheduler, logs.get("val_loss", logs["loss"]))
 
@@ -305,9 +309,11 @@ class _Step:
     def _update(self, loss: float) -> None:
         for adjust in self.adjust:
             adjust()
-        self.trainer.optimizer.step()
-        if self.trainer.scheduler_interval == "step":
-            _step_scheduler(self.trainer.scheduler, loss)
+        trainer = self.trainer
+        trainer.optimizer.step()
+        if trainer.scheduler_interval == "step":
+            trainer.rates = _rates(trainer.optimizer)
+            _step_scheduler(trainer.scheduler, loss)
 
 
 class _Meter:
@@ -388,6 +394,10 @@ def _adjustments(trainer: Trainer) -> list[Callable[[], Any]]:
     if value is not None:
         adjust.append(lambda: utils.clip_grad_value_(parameters, value))
     return adjust
+
+
+def _rates(optimizer: Optimizer) -> list[float]:
+    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 def _step_scheduler(scheduler: Any, loss: float) -> None:
