@@ -119,7 +119,8 @@ def test_no_shuffle_and_drop_last() -> None:
 
 def test_history() -> None:
     trainer = trainer_of()
-    history = trainer.fit(DATA, epochs=4, batch_size=10, validation=DATA, verbose=0)
+    part = (X[:20], Y[:20])
+    history = trainer.fit(DATA, epochs=4, batch_size=10, validation=part, verbose=0)
     assert isinstance(history, History)
     assert len(history) == 4
     assert sorted(history.metrics) == ["accuracy", "val_accuracy"]
@@ -127,8 +128,8 @@ def test_history() -> None:
         assert len(values) == 4
         assert all(isinstance(v, float) and np.isfinite(v) for v in values)
     assert all(seconds > 0 for seconds in history.seconds)
-    assert history.val_loss[-1] == trainer.evaluate(DATA)["loss"]
-    assert history.metrics["val_accuracy"][-1] == trainer.evaluate(DATA)["accuracy"]
+    assert history.val_loss[-1] == trainer.evaluate(part)["loss"]
+    assert history.metrics["val_accuracy"][-1] == trainer.evaluate(part)["accuracy"]
     assert repr(history) == f"History(4 epochs, loss {history.loss[-1]:.4f})"
 
 
