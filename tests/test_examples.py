@@ -25,6 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def call(name: str, *arguments: str) -> str:
         path = ROOT / "examples" / f"{name}.py"
         monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+        monkeypatch.setenv("COLUMNS", "200")  # --help wraps no line
         runpy.run_path(str(path), run_name="__main__")
         return capsys.readouterr().out
 
@@ -75,8 +76,8 @@ def test_from_scratch_compares_three_methods(run: Run, tmp_path: Path) -> None:
 
 def test_house_prices_reads_a_file_and_comes_close(run: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    X = rng.uniform(0, 10, (80, 13))
-    table = np.column_stack([X, X @ rng.normal(size=13) + rng.normal(size=80) + 20])
+    X = rng.uniform(0, 10, (400, 13))
+    table = np.column_stack([X, X @ rng.normal(size=13) + 5 * rng.normal(size=400) + 20])
     np.savetxt(tmp_path / "housing.data", table, fmt="%8.4f")
     out = run("house_prices", str(tmp_path / "housing.data"), "--out", str(tmp_path))
     excess = [

@@ -33,7 +33,9 @@ class BCEWithLogitsLoss(nn.Module):
 
 
 class Ignoring(nn.CrossEntropyLoss):
-    ignore_index = 3
+    def __init__(self) -> None:
+        super().__init__()
+        self.ignore_index = 3
 
 
 def of(metric: Any, outputs: Any, targets: Any, loss: Any = None, split: Any = (N,)) -> float:
