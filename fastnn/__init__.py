@@ -8,7 +8,7 @@
 """
 
 from fastnn import _openmp  # isort: skip (before anything loads the core)
-from fastnn import data, nn, optim, vision
+from fastnn import callbacks, data, nn, optim, plot, vision
 from fastnn._core import available_isas, isa, set_isa
 from fastnn.autograd import enable_grad, is_grad_enabled, no_grad
 from fastnn.creation import *
@@ -27,10 +27,10 @@ __version__ = "0.1.0"
 __all__ = [
     "FileFormatError", "Generator", "GradcheckError", "GradcheckReport", "History",
     "NonFiniteError", "Tensor", "Trainer", "allclose", "arange", "argmax", "available_isas",
-    "bool", "cat", "data", "enable_grad", "equal", "exp", "float32", "float64", "from_numpy",
-    "get_num_threads", "gradcheck", "initial_seed", "int64", "is_grad_enabled", "isa",
-    "linspace", "load", "load_model", "log", "log_softmax", "manual_seed", "max", "mean", "nn",
-    "no_grad", "numerical_gradient", "ones", "optim", "rand", "randn", "relu", "save",
-    "save_model", "set_isa", "set_num_threads", "sigmoid", "softmax", "stack", "sum", "tanh",
-    "tensor", "uint8", "vision", "zeros",
+    "bool", "callbacks", "cat", "data", "enable_grad", "equal", "exp", "float32", "float64",
+    "from_numpy", "get_num_threads", "gradcheck", "initial_seed", "int64", "is_grad_enabled",
+    "isa", "linspace", "load", "load_model", "log", "log_softmax", "manual_seed", "max", "mean",
+    "nn", "no_grad", "numerical_gradient", "ones", "optim", "plot", "rand", "randn", "relu",
+    "save", "save_model", "set_isa", "set_num_threads", "sigmoid", "softmax", "stack", "sum",
+    "tanh", "tensor", "uint8", "vision", "zeros",
 ]  # fmt: skip
