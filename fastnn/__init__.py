@@ -13,7 +13,20 @@ from math import e, inf, nan, pi
 from fastnn import _openmp  # isort: skip (before anything loads the core)
 from numpy import finfo, iinfo
 
-from fastnn import autograd, backends, creation, cuda, data, functions, nn, optim, utils, vision
+from fastnn import (
+    autograd,
+    backends,
+    callbacks,
+    creation,
+    cuda,
+    data,
+    functions,
+    nn,
+    optim,
+    plot,
+    utils,
+    vision,
+)
 from fastnn._core import available_isas, isa, set_isa
 from fastnn.autograd import (
     enable_grad,
@@ -24,13 +37,15 @@ from fastnn.autograd import (
 )
 from fastnn.creation import *
 from fastnn.devices import Device as device
+from fastnn.differences import numerical_gradient
 from fastnn.errors import *
 from fastnn.functions import *
+from fastnn.gradcheck import GradcheckReport, gradcheck
 from fastnn.missing import absent as _absent
 from fastnn.nn.functional import log_softmax, relu, sigmoid, softmax, tanh
 from fastnn.printing import set_printoptions
 from fastnn.random import Generator, initial_seed, manual_seed
-from fastnn.serialization import load, save
+from fastnn.serialization import load, load_model, save, save_model
 from fastnn.tensor import Tensor
 from fastnn.threads import get_num_threads, set_num_threads
 from fastnn.trainer import History, Trainer
@@ -43,12 +58,14 @@ def __getattr__(name: str) -> object:
 
 
 __all__ = [
-    "FileFormatError", "Generator", "History", "NonFiniteError", "Size", "Tensor", "Trainer",
-    "autograd", "available_isas", "backends", "cuda", "data", "device", "e", "enable_grad",
-    "finfo", "get_num_threads", "iinfo", "inf", "inference_mode", "initial_seed",
-    "is_grad_enabled", "isa", "load", "log_softmax", "manual_seed", "nan", "nn", "no_grad", "optim",
-    "pi", "relu", "save", "set_grad_enabled", "set_isa", "set_num_threads", "set_printoptions",
-    "sigmoid", "softmax", "tanh", "utils", "vision",
+    "FileFormatError", "Generator", "GradcheckError", "GradcheckReport", "History",
+    "NonFiniteError", "Size", "Tensor", "Trainer", "autograd", "available_isas", "backends",
+    "callbacks", "cuda", "data", "device", "e", "enable_grad", "finfo", "get_num_threads",
+    "gradcheck", "iinfo", "inf", "inference_mode", "initial_seed", "is_grad_enabled", "isa",
+    "load", "load_model", "log_softmax", "manual_seed", "nan", "nn", "no_grad",
+    "numerical_gradient", "optim", "pi", "plot", "relu", "save", "save_model",
+    "set_grad_enabled", "set_isa", "set_num_threads", "set_printoptions", "sigmoid", "softmax",
+    "tanh", "utils", "vision",
 ]  # fmt: skip
 __all__ += creation.__all__
 __all__ += functions.__all__

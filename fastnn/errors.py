@@ -1,6 +1,6 @@
 """The exceptions that are fastnn's own; everything else is a built-in one."""
 
-__all__ = ["FileFormatError", "NonFiniteError"]
+__all__ = ["FileFormatError", "GradcheckError", "NonFiniteError"]
 
 
 class FileFormatError(ValueError):
@@ -15,5 +15,13 @@ class NonFiniteError(ArithmeticError):
     """Training diverged: a loss or a weight became NaN or infinite.
 
     >>> issubclass(NonFiniteError, ArithmeticError)
+    True
+    """
+
+
+class GradcheckError(AssertionError):
+    """A gradient is not the slope of its function; the message names the worst element.
+
+    >>> issubclass(GradcheckError, AssertionError)
     True
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
+from collections.abc import Callable, Mapping
 from typing import Any
 
 __all__ = ["Progress"]
@@ -16,41 +16,39 @@ class Progress:
         epoch: Its number, from 1.
         epochs: How many there are.
         batches: How many batches it has.
-        verbose: 0 shows nothing.
     """
 
-    def __init__(self, epoch: int, epochs: int, batches: int, verbose: int) -> None:
+    def __init__(self, epoch: int, epochs: int, batches: int) -> None:
         self.title = f"epoch {epoch}/{epochs}"
-        self.verbose = verbose
         self.bar: Any = None
-        if verbose and sys.stderr.isatty():
+        if sys.stderr.isatty():
             from tqdm import tqdm
 
             self.bar = tqdm(total=batches, desc=self.title, unit="batch", dynamic_ncols=True)
 
-    def __enter__(self) -> Progress:
-        return self
+    def advance(self, values: Callable[[], Mapping[str, float]]) -> None:
+        """One batch is done; tqdm redraws by time, and only then are values asked for."""
+        if self.bar is not None and self.bar.update():
+            self.bar.set_postfix_str(_text(values()), refresh=False)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def finish(self, values: Mapping[str, float]) -> None:
+        """Show what the epoch measured."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(_text(values))
+            self.close()
+        else:
+            print(f"{self.title}: {_text(values)}", flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it stands; without effect where there is none."""
         if self.bar is not None:
             self.bar.close()
 
-    def advance(self, loss: float) -> None:
-        """One batch is done; tqdm redraws by time, not by batch."""
-        if self.bar is not None:
-            self.bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-            self.bar.update()
 
-    def finish(self, train: dict[str, float], validation: dict[str, float]) -> None:
-        """Show the epoch's means."""
-        named = {**train, **{f"val_{name}": value for name, value in validation.items()}}
-        text = ", ".join(f"{name} {value:.4f}" for name, value in named.items())
-        if self.bar is not None:
-            self.bar.set_postfix_str(text)
-        elif self.verbose:
-            print(f"{self.title}: {text}", flush=True)
+def _text(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {_number(value)}" for name, value in values.items())
+
+
+def _number(value: float) -> str:
+    """Four decimals, or four digits where those would show next to nothing."""
+    return f"{value:.4f}" if value == 0 or not abs(value) < 1e-3 else f"{value:.3e}"

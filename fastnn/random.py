@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import os
+from typing import Any
 
 import numpy as np
 
@@ -66,6 +67,21 @@ class Generator:
     def next_seed(self) -> int:
         """Draw a 64-bit seed for a stream of its own, such as one data loader's shuffles."""
         return int(self.numpy.integers(0, 2**64, dtype=np.uint64))
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the stream stands, for `set_state`; made of what `fastnn.save` can write."""
+        stream = self.__dict__.get("numpy")
+        return {**self.__dict__, "numpy": stream and stream.bit_generator.state}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from where the stream stood at `get_state`."""
+        if not isinstance(state, dict) or not {"_seed", "numpy"} <= state.keys():
+            raise TypeError(f"set_state: expected what get_state() returned, got {state!r:.60}")
+        self.__dict__.update((name, value) for name, value in state.items() if name != "numpy")
+        if state["numpy"] is None:
+            self.__dict__.pop("numpy", None)
+        else:
+            self.numpy.bit_generator.state = state["numpy"]
 
 
 def _checked(seed: int) -> int:

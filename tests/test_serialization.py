@@ -1,5 +1,6 @@
 """Files: what is saved comes back, no failure loses the old file, bad files are told."""
 
+import io
 import json
 import os
 import stat
@@ -8,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import bits, mlp, state_bits
+from support import bits, mlp, run_python, state_bits
 
 import fastnn
-from fastnn import FileFormatError
+from fastnn import FileFormatError, Tensor, serialization
+from fastnn.tensor import as_array
 
 STATE = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1.5, np.nan])}
 
@@ -58,6 +60,14 @@ def test_other_programs_can_read_the_file(tmp_path: Path) -> None:
     fastnn.save(STATE, tmp_path / "file")
     read = load_file(tmp_path / "file")
     assert bits(*(read[name] for name in STATE)) == bits(*STATE.values())
+
+
+def test_the_same_values_give_the_same_file() -> None:
+    files = {run_python(
+        "import io, fastnn; f = io.BytesIO(); fastnn.save({'a': [fastnn.ones(3), 1]}, f);"
+        "print(f.getvalue())").stdout for _ in range(3)}  # fmt: skip
+    assert len(files) == 1
+    assert "fastnn.checksum" in files.pop()
 
 
 def test_loaded_tensors_can_be_written(tmp_path: Path) -> None:
@@ -175,15 +185,111 @@ def test_places_where_nothing_can_be_saved(tmp_path: Path) -> None:
     assert names(tmp_path / "folder") == []
 
 
-@pytest.mark.parametrize(("state", "error"), [
-    (np.ones(3), TypeError), ([np.ones(3)], TypeError), (None, TypeError),
-    ({"x": "text"}, TypeError), ({"x": np.array([1j])}, TypeError), ({"x": None}, TypeError),
-    ({"x": [[1, 2], [3]]}, ValueError),
-])  # fmt: skip
-def test_what_cannot_be_saved(tmp_path: Path, state: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match="expected"):
-        fastnn.save(state, tmp_path / "file")
+CYCLE: list[Any] = []
+CYCLE.append(CYCLE)
+
+
+@pytest.mark.parametrize(("obj", "error", "message"), [
+    (object(), TypeError, "expected tensors, numbers, text, None, .*, got object$"),
+    ({"x": {1, 2}}, TypeError, "got set at x"),
+    ({"a": [1, b"bytes"]}, TypeError, r"got bytes at a\.1"),
+    ({"x": np.array([1j])}, TypeError, "expected an array of real numbers"),
+    ({"x": np.array(["a"])}, TypeError, "expected an array of real numbers"),
+    ({(1, 2): 3}, TypeError, r"expected keys of text or numbers, got \(1, 2\)"),
+    ({float("nan"): 3}, TypeError, "expected keys"),
+    (CYCLE, ValueError, "nested deeper than 100 at 0.0.0.0...; does something contain itself"),
+    (mlp(2, 1), TypeError, r"got the module Sequential; fastnn\.save_model.*state_dict\(\), path"),
+    ({"model": mlp(2, 1)}, TypeError, "got the module Sequential at model"),
+    ({"optimizer": fastnn.Trainer}, TypeError, "got type at optimizer"),
+], ids=lambda v: None)  # fmt: skip
+def test_what_cannot_be_saved(
+    tmp_path: Path, obj: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        fastnn.save(obj, tmp_path / "file")
     assert names(tmp_path) == []
+
+
+# --- checkpoints ---
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal with equal types and bits, tensors for arrays."""
+    if isinstance(b, Tensor | np.ndarray):
+        return isinstance(a, Tensor) and a.dtype == as_array(b).dtype and bits(a) == bits(b)
+    if type(a) is not type(b):
+        return False
+    if isinstance(b, dict):
+        return [*map(repr, a)] == [*map(repr, b)] and all(map(same, a.values(), b.values()))
+    if isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return repr(a) == repr(b)
+
+
+CHECKPOINTS = {
+    "tutorial": {
+        "epoch": 3, "loss": 0.25, "model_state_dict": {"0.weight": np.ones((2, 3), np.float32)},
+        "optimizer_state_dict": {
+            "state": {0: {"step": np.array(5.0, np.float32), "exp_avg": np.zeros(2)}, 1: {}},
+            "param_groups": [{"lr": 1e-3, "betas": (0.9, 0.999), "amsgrad": False,
+                              "maximize": None, "params": [0, 1]}],
+        },
+    },
+    "tensor": np.arange(3.0), "list": [np.ones(1), [np.zeros(2), "x"]], "nothing": None,
+    "empty": {"a": {}, "b": [], "c": (), "d": ((),)},
+    "numbers": [0, -1, 2**64, 1e-310, -0.0, float("inf"), float("-inf"), float("nan"), True, 0.1],
+    "text": ["", "é", "\ud800", "\0", "__metadata__"],
+    "keys": {1: 1, "1": 2, True is None: 3, 2.5: 4, None: 5, "": 6, "__metadata__": np.ones(1)},
+    "alike": {"a": {"b": np.zeros(1)}, "a.b": np.ones(1), "a.b#2": np.ones(2), 1: np.ones(3),
+              "1": np.ones(4), "\ud800": np.ones(5), "?": np.ones(6)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("obj", CHECKPOINTS.values(), ids=CHECKPOINTS.keys())
+def test_a_checkpoint_comes_back(tmp_path: Path, obj: Any) -> None:
+    fastnn.save(obj, tmp_path / "file")
+    back = fastnn.load(tmp_path / "file", map_location="cpu", weights_only=False)
+    assert same(back, obj), back
+
+
+def test_numpy_scalars_come_back_as_numbers(tmp_path: Path) -> None:
+    fastnn.save({np.int64(1): [np.float32(0.5), np.bool_(True)]}, tmp_path / "file")
+    assert same(fastnn.load(tmp_path / "file"), {1: [0.5, True]})
+
+
+def test_the_order_of_names_comes_back(tmp_path: Path) -> None:
+    model = mlp(3, 4, 2)
+    fastnn.save(model.state_dict(), tmp_path / "file")
+    assert list(fastnn.load(tmp_path / "file")) == list(model.state_dict())
+
+
+def test_file_objects(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    fastnn.save(STATE, buffer)
+    buffer.seek(0)
+    assert same(fastnn.load(buffer), STATE)
+    with (tmp_path / "file").open("wb") as file:
+        fastnn.save(STATE, file)
+    with (tmp_path / "file").open("rb") as file:
+        assert same(fastnn.load(file), STATE)
+    with (tmp_path / "file").open(errors="replace") as text, pytest.raises(TypeError, match="'rb'"):
+        fastnn.load(text)
+    with pytest.raises(FileFormatError, match="BytesIO: expected a safetensors file"):
+        fastnn.load(io.BytesIO(b"nonsense"))
+
+
+def test_only_the_cpu(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected map_location None or 'cpu', got 'cuda'"):
+        fastnn.load(tmp_path / "file", map_location="cuda")
+
+
+def test_a_generators_state_can_be_saved(tmp_path: Path) -> None:
+    generator = fastnn.Generator(2**64 - 1)
+    generator.next_seed()
+    fastnn.save({"random": generator.get_state()}, tmp_path / "file")
+    expected = [generator.next_seed() for _ in range(5)]
+    generator.set_state(fastnn.load(tmp_path / "file")["random"])
+    assert [generator.next_seed() for _ in range(5)] == expected
 
 
 # --- bad files ---
@@ -230,7 +336,6 @@ BAD_FILES = {
     "bytes-left-over": with_header(entry(), bytes(9)),
     "missing-shape": with_header({"x": {"dtype": "F32", "data_offsets": [0, 4]}}, bytes(4)),
     "metadata-not-text": with_header({"__metadata__": {"a": 1}}),
-    "bfloat16": with_header(entry("BF16", [2]), bytes(4)),
 }
 
 
@@ -240,6 +345,73 @@ def test_bad_files(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(FileFormatError, match=r"bad\.safetensors: expected a safetensors file"):
         fastnn.load(path)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "zip"])
+def test_pickles_are_not_read(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "m.pt").write_bytes(BAD_FILES[kind])
+    with pytest.raises(FileFormatError, match=r"never read; .*save_file\(model\.state_dict\(\)"):
+        fastnn.load(tmp_path / "m.pt")
+
+
+def test_a_header_of_640_bytes_is_no_pickle(tmp_path: Path) -> None:
+    """Its length begins with the bytes that a pickle begins with."""
+    text = json.dumps(entry()).encode().ljust(640)
+    (tmp_path / "file").write_bytes(with_header(text, bytes(4)))
+    assert fastnn.load(tmp_path / "file")["x"].tolist() == [0.0]
+
+
+def test_half_precision_becomes_float32(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for dtype, raw in (("BF16", [0x3FC0, 0xC000]), ("F16", [0x3E00, 0xC000])):
+        path.write_bytes(with_header(entry(dtype, [2]), np.array(raw, "<u2").tobytes()))
+        loaded = fastnn.load(path)["x"]
+        assert loaded.dtype == np.float32
+        assert loaded.tolist() == [1.5, -2.0]
+
+
+@pytest.mark.parametrize("bit", [0, 2, 5, 7])
+def test_every_flipped_bit_is_found(tmp_path: Path, bit: int) -> None:
+    path = tmp_path / "file"
+    fastnn.save({"a": np.array([1.5], np.float32), "n": [3, "x"]}, path)
+    content = path.read_bytes()
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1 << bit
+        path.write_bytes(changed)
+        with pytest.raises(FileFormatError):
+            fastnn.load(path)
+
+
+def ours(structure: Any, version: Any = "1", **more: Any) -> bytes:
+    """A file with a right checksum."""
+    buffer = io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serialization, "_VERSION", version)
+        patch.setattr(serialization, "pack", lambda obj: (structure, ARRAYS))
+        serialization._write(buffer, None, **more)
+    return buffer.getvalue()
+
+
+ARRAYS = {"w": np.ones((2, 3), np.float32)}
+DEEP: Any = []
+for _ in range(300):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize("structure", [
+    {"tensor": "v"}, {"tensor": 1}, {"tensor": ["w"]}, {"tensor": "w", "float": "nan"}, {},
+    {"float": "1"}, {"float": []}, {"tuple": "ab"}, {"dict": {"a": 1}}, {"dict": [1]},
+    {"dict": [[[], 1]]}, {"dict": [["a"]]}, {"code": "x"}, DEEP, {"dict": [[{}, 1]]},
+], ids=lambda s: str(s)[:20])  # fmt: skip
+def test_hostile_structures(structure: Any) -> None:
+    with pytest.raises(FileFormatError, match="expected a safetensors file: "):
+        fastnn.load(io.BytesIO(ours(structure)))
+
+
+def test_a_file_of_a_later_version() -> None:
+    with pytest.raises(FileFormatError, match=r"version '2' of fastnn's format.*newer one"):
+        fastnn.load(io.BytesIO(ours({"tensor": "w"}, version="2")))
 
 
 def test_every_truncation_is_found(tmp_path: Path) -> None:

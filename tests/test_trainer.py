@@ -119,7 +119,8 @@ def test_no_shuffle_and_drop_last() -> None:
 
 def test_history() -> None:
     trainer = trainer_of()
-    history = trainer.fit(DATA, epochs=4, batch_size=10, validation=DATA, verbose=0)
+    part = (X[:20], Y[:20])
+    history = trainer.fit(DATA, epochs=4, batch_size=10, validation=part, verbose=0)
     assert isinstance(history, History)
     assert len(history) == 4
     assert sorted(history.metrics) == ["accuracy", "val_accuracy"]
@@ -127,8 +128,8 @@ def test_history() -> None:
         assert len(values) == 4
         assert all(isinstance(v, float) and np.isfinite(v) for v in values)
     assert all(seconds > 0 for seconds in history.seconds)
-    assert history.val_loss[-1] == trainer.evaluate(DATA)["loss"]
-    assert history.metrics["val_accuracy"][-1] == trainer.evaluate(DATA)["accuracy"]
+    assert history.val_loss[-1] == trainer.evaluate(part)["loss"]
+    assert history.metrics["val_accuracy"][-1] == trainer.evaluate(part)["accuracy"]
     assert repr(history) == f"History(4 epochs, loss {history.loss[-1]:.4f})"
 
 
@@ -272,3 +273,163 @@ def test_training_leaves_numpys_random_state_alone() -> None:
     before = np.random.get_state()[1].tobytes()
     trainer_of().fit(DATA, epochs=1, verbose=0)
     assert np.random.get_state()[1].tobytes() == before
+
+
+# --- schedules ---
+
+
+class Halve:
+    """A schedule as PyTorch's are: an optimizer, `step()`, and on plateaus `step(metrics)`."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        self.calls: list[Any] = []
+
+    def step(self) -> None:
+        self.calls.append(None)
+        self.optimizer.param_groups[0]["lr"] /= 2
+
+
+class HalveEachStep(Halve):
+    interval = "step"
+
+
+class OnPlateau(Halve):
+    def step(self, metrics: float, epoch: int | None = None) -> None:  # type: ignore[override]
+        self.calls.append(metrics)
+
+
+def scheduled(schedule: type[Halve], **options: Any) -> tuple[Trainer, Halve]:
+    model = mlp(4, 8, 3)
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    made = schedule(optimizer)
+    return Trainer(model, nn.CrossEntropyLoss(), optimizer, made, **options), made
+
+
+@pytest.mark.parametrize(("schedule", "options", "steps", "lr"), [
+    (Halve, {}, 3, [1.0, 0.5, 0.25]),
+    (HalveEachStep, {}, 9, [2.0**-2, 2.0**-5, 2.0**-8]),
+    (HalveEachStep, {"accumulate": 2}, 6, [2.0**-1, 2.0**-3, 2.0**-5]),
+    (HalveEachStep, {"scheduler_interval": "epoch"}, 3, [1.0, 0.5, 0.25]),
+    (Halve, {"scheduler_interval": "step"}, 9, [2.0**-2, 2.0**-5, 2.0**-8]),
+])  # fmt: skip
+def test_schedules(schedule: Any, options: Any, steps: int, lr: list[float]) -> None:
+    trainer, made = scheduled(schedule, **options)
+    trainer.callbacks.append(fastnn.callbacks.LearningRateLogger())
+    history = trainer.fit(DATA, epochs=3, batch_size=20, verbose=0)
+    assert len(made.calls) == steps
+    assert history.lr == lr  # of the last step, not the one to come
+
+
+def test_a_schedule_on_plateaus_gets_the_loss() -> None:
+    trainer, made = scheduled(OnPlateau)
+    history = trainer.fit(DATA, epochs=3, validation=DATA, verbose=0)
+    assert made.calls == history.val_loss
+    trainer, made = scheduled(OnPlateau)
+    history = trainer.fit(DATA, epochs=3, verbose=0)
+    assert made.calls == history.loss
+
+
+# --- accumulation ---
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(10, 2), (20, 3), (7, 4), (53, 2), (1, 53)])
+def test_accumulated_batches_are_one_large_batch(batch_size: int, accumulate: int) -> None:
+    """Also where the last batch, or the last group of batches, is short."""
+    states = []
+    for size, parts in ((batch_size, accumulate), (batch_size * accumulate, 1)):
+        model = mlp(4, 8, 3).double()
+        optimizer = optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+        trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, accumulate=parts)
+        history = trainer.fit(DATA, epochs=2, batch_size=size, verbose=0)
+        states.append([*history.loss, *trainer.predict(X).ravel()])
+    assert states[0][1:] == pytest.approx(states[1][1:], rel=1e-12)
+
+
+def test_a_stop_does_not_apply_half_a_group() -> None:
+    class Stop(fastnn.callbacks.Callback):
+        def on_batch_end(self, batch: int, loss: float) -> None:
+            if batch == 1:
+                self.trainer.should_stop = True
+
+    class Count(fastnn.callbacks.Callback):
+        done = 0
+
+        def on_batch_end(self, batch: int, loss: float) -> None:
+            self.done = batch
+
+    count = Count()
+    one, two = trainer_of(accumulate=3, callbacks=[count, Stop()]), trainer_of()
+    one.fit(DATA, epochs=9, batch_size=10, shuffle=False, verbose=0)
+    two.fit((X[:30], Y[:30]), epochs=1, batch_size=30, shuffle=False, verbose=0)
+    assert count.done == 2 + 1
+    assert np.allclose(one.predict(X), two.predict(X), atol=1e-6)
+
+
+# --- data ---
+
+
+class Unlabelled(Rows):
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        return X[index]
+
+
+@pytest.mark.parametrize("data", [DATA, Unlabelled(), DataLoader(TensorDataset(X, Y), 7),
+                                  DataLoader(Unlabelled(), 7)])  # fmt: skip
+def test_predict_looks_at_inputs_only(data: Any) -> None:
+    trainer = trainer_of()
+    assert bits(trainer.predict(data)) == bits(trainer.predict(X))
+
+
+def test_real_targets_become_the_models_type() -> None:
+    def squared(outputs: Any, targets: Any) -> Any:
+        assert outputs.dtype == targets.dtype == np.float32
+        return ((outputs - targets) ** 2).mean()
+
+    model = mlp(4, 1)
+    trainer = Trainer(model, squared, optim.SGD(model.parameters(), lr=0.01))
+    trainer.fit((X.tolist(), Y[:, None] / 3), epochs=1, validation=(X, Y[:, None] / 3), verbose=0)
+
+
+# --- history ---
+
+
+def test_history_as_a_dictionary() -> None:
+    history = trainer_of().fit(DATA, epochs=2, validation=DATA, verbose=0)
+    lists = history.to_dict()
+    assert list(lists) == ["loss", "val_loss", "accuracy", "val_accuracy", "lr", "seconds"]
+    assert lists["lr"] == [0.01, 0.01]
+    lists["loss"].clear()
+    assert len(history) == 2
+
+
+OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"scheduler": Halve}, TypeError, "expected a learning-rate schedule"),
+    ({"scheduler": "step"}, TypeError, "expected a learning-rate schedule, got 'step'"),
+    ({"scheduler": Halve(None)}, ValueError, "schedule of the optimizer given here"),
+    ({"scheduler_interval": "batch"}, ValueError, "'epoch' or 'step', got 'batch'"),
+    ({"clip_grad_norm": 0}, ValueError, "expected a finite clip_grad_norm > 0, got 0"),
+    ({"clip_grad_value": "1"}, TypeError, "expected clip_grad_value to be a number, got '1'"),
+    ({"l1": -1}, ValueError, "expected a finite l1 > 0, got -1"),
+    ({"l1": float("nan")}, ValueError, "expected a finite l1 > 0, got nan"),
+    ({"accumulate": 0}, ValueError, "expected accumulate >= 1, got 0"),
+    ({"accumulate": 2.0}, TypeError, "expected an integer accumulate, got 2.0"),
+    ({"metrics": "accuracy"}, TypeError, "expected a list of metrics"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "pattern"), OPTIONS)
+def test_bad_options(options: dict[str, Any], error: type[Exception], pattern: str) -> None:
+    with pytest.raises(error, match=pattern):
+        trainer_of(**options)
+
+
+@pytest.mark.parametrize(("data", "pattern"), [
+    (TensorDataset(X, Y, Y), r"expected batches of \(inputs, targets\), got 3 parts"),
+    (Unlabelled(), r"expected batches of \(inputs, targets\), got Tensor"),
+    ((X, Y, Y), r"expected data as \(X, y\), got 3 parts"),
+])  # fmt: skip
+def test_data_of_another_structure(data: Any, pattern: str) -> None:
+    for call in (trainer_of().fit, trainer_of().evaluate):
+        with pytest.raises(ValueError, match=pattern):
+            call(data)
