@@ -4,6 +4,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,9 @@ if support.kernel_compiler() is None:  # an installed package without its source
     collect_ignore.append("test_symbols.py")
 
 _ALL_THREADS = _core.get_num_threads()
+
+# A shell starts its background jobs with interrupts ignored; the tests of them need Python's answer.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
