@@ -30,7 +30,7 @@ if support.kernel_compiler() is None:  # an installed package without its source
 
 _ALL_THREADS = _core.get_num_threads()
 
-# A shell starts its background jobs with interrupts ignored; the tests of them need Python's answer.
+# A shell starts background jobs with interrupts ignored; their tests need Python's own answer.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
