@@ -31,7 +31,7 @@ def class_weights(labels: Any, num_classes: int | None = None) -> Tensor:
         IndexError: if a label lies outside 0 .. k - 1.
 
     >>> class_weights([0, 0, 0, 1])
-    tensor([0.6667, 2.    ])
+    tensor([0.6667, 2.0000])
     """
     array = labels_of(labels, "class_weights")
     if array.dtype.kind not in "iu":

@@ -53,7 +53,7 @@ class LeakyReLU(Module):
 
     >>> import fastnn
     >>> fastnn.nn.LeakyReLU(0.1)(fastnn.tensor([-1.0, 2.0]))
-    tensor([-0.1,  2. ])
+    tensor([-0.1000,  2.0000])
     """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
@@ -81,7 +81,7 @@ class ELU(Module):
 
     >>> import fastnn
     >>> fastnn.nn.ELU()(fastnn.tensor([-1.0, 2.0]))
-    tensor([-0.6321,  2.    ])
+    tensor([-0.6321,  2.0000])
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -153,7 +153,7 @@ class Sigmoid(Module):
 
     >>> import fastnn
     >>> fastnn.nn.Sigmoid()(fastnn.tensor([0.0, 2.0]))
-    tensor([0.5   , 0.8808])
+    tensor([0.5000, 0.8808])
     """
 
     def forward(self, input: Any) -> Tensor:
@@ -166,7 +166,7 @@ class Tanh(Module):
 
     >>> import fastnn
     >>> fastnn.nn.Tanh()(fastnn.tensor([0.0, 2.0]))
-    tensor([0.   , 0.964])
+    tensor([0.0000, 0.9640])
     """
 
     def forward(self, input: Any) -> Tensor:
@@ -187,7 +187,7 @@ class Softplus(Module):
 
     >>> import fastnn
     >>> fastnn.nn.Softplus()(fastnn.tensor([0.0, 30.0]))
-    tensor([ 0.6931, 30.    ])
+    tensor([ 0.6931, 30.0000])
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
@@ -218,7 +218,7 @@ class Softmax(Module):
 
     >>> import fastnn
     >>> fastnn.nn.Softmax(dim=1)(fastnn.tensor([[0.0, 0.0], [0.0, 1.0]]))
-    tensor([[0.5   , 0.5   ],
+    tensor([[0.5000, 0.5000],
             [0.2689, 0.7311]])
     """
 

@@ -105,7 +105,7 @@ class NLLLoss(_Loss):
 
     >>> import fastnn
     >>> fastnn.nn.NLLLoss()(fastnn.tensor([[-0.5, -1.0]]), fastnn.tensor([0]))
-    tensor(0.5)
+    tensor(0.5000)
     """
 
     def __init__(

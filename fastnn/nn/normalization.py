@@ -42,9 +42,9 @@ class BatchNorm1d(Module):
     >>> import fastnn
     >>> norm = fastnn.nn.BatchNorm1d(2)
     >>> norm(fastnn.tensor([[1.0, 10.0], [3.0, 30.0]]))[:, 0]
-    tensor([-1.,  1.], grad_fn=<index>)
+    tensor([-1.0000,  1.0000], grad_fn=<index>)
     >>> norm.running_mean
-    tensor([0.2, 2. ])
+    tensor([0.2000, 2.0000])
     """
 
     def __init__(

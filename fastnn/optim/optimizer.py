@@ -129,7 +129,7 @@ class Optimizer:
         >>> (w * w).sum().backward()
         >>> optimizer.step()
         >>> optimizer.state[w]["exp_avg"]
-        tensor([0.2, 0.2])
+        tensor([0.2000, 0.2000])
         """
         found, i = {}, 0
         for group in self.param_groups:

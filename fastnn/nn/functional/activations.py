@@ -50,7 +50,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
 
     >>> import fastnn
     >>> fastnn.nn.functional.leaky_relu(fastnn.tensor([-1.0, 2.0]), 0.1)
-    tensor([-0.1,  2. ])
+    tensor([-0.1000,  2.0000])
     """
     slope = _number("leaky_relu", "negative_slope", negative_slope)
     return _apply("leaky_relu", input, _core.leaky_relu_forward, _core.leaky_relu_backward, "input",
@@ -72,7 +72,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
     >>> import fastnn
     >>> fastnn.nn.functional.elu(fastnn.tensor([-1.0, 2.0]))
-    tensor([-0.6321,  2.    ])
+    tensor([-0.6321,  2.0000])
     """
     scale = _number("elu", "alpha", alpha)
     return _apply("elu", input, _core.elu_forward, _core.elu_backward, "input", scale)
@@ -133,7 +133,7 @@ def sigmoid(input: Any) -> Tensor:
 
     >>> import fastnn
     >>> fastnn.sigmoid(fastnn.tensor([0.0, 2.0]))
-    tensor([0.5   , 0.8808])
+    tensor([0.5000, 0.8808])
     """
     return _apply("sigmoid", input, _core.sigmoid_forward, _core.sigmoid_backward, "output")
 
@@ -149,7 +149,7 @@ def tanh(input: Any) -> Tensor:
 
     >>> import fastnn
     >>> fastnn.tanh(fastnn.tensor([0.0, 2.0]))
-    tensor([0.   , 0.964])
+    tensor([0.0000, 0.9640])
     """
     return _apply("tanh", input, _core.tanh_forward, _core.tanh_backward, "output")
 
@@ -170,7 +170,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 
     >>> import fastnn
     >>> fastnn.nn.functional.softplus(fastnn.tensor([0.0, 30.0]))
-    tensor([ 0.6931, 30.    ])
+    tensor([ 0.6931, 30.0000])
     """
     options = _number("softplus", "beta", beta), _number("softplus", "threshold", threshold)
     if beta == 0 or not math.isfinite(beta):
@@ -196,7 +196,7 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
     >>> import fastnn
     >>> fastnn.softmax(fastnn.tensor([[0.0, 0.0], [0.0, 1.0]]), dim=1)
-    tensor([[0.5   , 0.5   ],
+    tensor([[0.5000, 0.5000],
             [0.2689, 0.7311]])
     """
     return _along("softmax", input, dim, dtype, _core.softmax_forward, _core.softmax_backward)

@@ -311,7 +311,7 @@ def smooth_l1_loss(
     >>> import fastnn
     >>> x = fastnn.tensor([1.0, 4.0])
     >>> fastnn.nn.functional.smooth_l1_loss(x, fastnn.zeros(2), reduction="none")
-    tensor([0.5, 3.5])
+    tensor([0.5000, 3.5000])
     """
     who = "SmoothL1Loss"
     options.check_reduction(who, reduction, size_average, reduce)
@@ -347,7 +347,7 @@ def huber_loss(
     >>> import fastnn
     >>> x = fastnn.tensor([1.0, 4.0])
     >>> fastnn.nn.functional.huber_loss(x, fastnn.zeros(2), reduction="none", delta=2.0)
-    tensor([0.5, 6. ])
+    tensor([0.5000, 6.0000])
     """
     who = "HuberLoss"
     options.check_reduction(who, reduction, None, None)

@@ -50,7 +50,7 @@ def clip_grad_norm_(
     >>> fastnn.nn.utils.clip_grad_norm_(w, max_norm=1.0)
     tensor(5.)
     >>> w.grad
-    tensor([0.6, 0.8])
+    tensor([0.6000, 0.8000])
     """
     number("clip_grad_norm_", "max_norm", max_norm)
     listed = tensors("clip_grad_norm_", parameters)
@@ -147,7 +147,7 @@ def clip_grad_value_(
     >>> (w * fastnn.tensor([0.5, -4.0])).sum().backward()
     >>> fastnn.nn.utils.clip_grad_value_(w, 1.0)
     >>> w.grad
-    tensor([ 0.5, -1. ])
+    tensor([ 0.5000, -1.0000])
     """
     limit = number("clip_grad_value_", "clip_value", clip_value)
     for p in tensors("clip_grad_value_", parameters):

@@ -34,7 +34,7 @@ def add_l1_grad_(parameters: Parameters, l1: float) -> float:
     >>> fastnn.nn.utils.add_l1_grad_(w, 0.25)
     0.625
     >>> w.grad
-    tensor([ 0.25, -0.25])
+    tensor([ 0.2500, -0.2500])
     """
     l1 = number("add_l1_grad_", "l1", l1)
     penalty = 0.0
