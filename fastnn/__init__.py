@@ -24,6 +24,7 @@ from fastnn import (
     nn,
     optim,
     plot,
+    typed,
     utils,
     vision,
 )
@@ -49,6 +50,7 @@ from fastnn.serialization import load, load_model, save, save_model
 from fastnn.tensor import Tensor
 from fastnn.threads import get_num_threads, set_num_threads
 from fastnn.trainer import History, Trainer
+from fastnn.typed import *
 
 __version__ = "0.1.0"
 
@@ -69,3 +71,4 @@ __all__ = [
 ]  # fmt: skip
 __all__ += creation.__all__
 __all__ += functions.__all__
+__all__ += typed.__all__

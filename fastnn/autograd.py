@@ -362,3 +362,9 @@ class inference_mode(_GradMode):
 def is_grad_enabled() -> bool:
     """Whether operations are recorded now, in this thread."""
     return _state.enabled
+
+
+def __getattr__(name: str) -> object:
+    from fastnn.missing import absent
+
+    raise AttributeError(absent("fastnn.autograd", name, __all__))

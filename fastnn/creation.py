@@ -13,7 +13,7 @@ from fastnn.random import Generator, default_generator
 from fastnn.tensor import Tensor, as_array
 
 __all__ = [
-    "FloatTensor", "LongTensor", "arange", "as_tensor", "bool", "double", "empty", "empty_like",
+    "arange", "as_tensor", "asarray", "bool", "double", "empty", "empty_like",
     "eye", "float", "float32", "float64", "from_numpy", "full", "full_like", "get_default_dtype",
     "int", "int8", "int16", "int32", "int64", "linspace", "long", "normal", "ones", "ones_like",
     "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "tensor", "uint8", "zeros",
@@ -77,6 +77,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return data.to(device, dtype) if isinstance(data, Tensor) else tensor(data, dtype, device)
 
 
+asarray = as_tensor
+
+
 def from_numpy(array: Array) -> Tensor:
     """A tensor over the memory of `array`, not a copy.
 
@@ -93,26 +96,6 @@ def from_numpy(array: Array) -> Tensor:
             "fastnn.tensor(...) converts other things"
         )
     return Tensor(as_array(array))
-
-
-def FloatTensor(data: Any) -> Tensor:
-    """`tensor(data, dtype=float32)`.
-
-    >>> import fastnn
-    >>> fastnn.FloatTensor([1, 2])
-    tensor([1., 2.])
-    """
-    return tensor(data, float32)
-
-
-def LongTensor(data: Any) -> Tensor:
-    """`tensor(data, dtype=int64)`.
-
-    >>> import fastnn
-    >>> fastnn.LongTensor([1, 2])
-    tensor([1, 2])
-    """
-    return tensor(data, int64)
 
 
 # --- of one value ---
@@ -385,7 +368,7 @@ def linspace(
 
     >>> import fastnn
     >>> fastnn.linspace(0, 1, 3)
-    tensor([0. , 0.5, 1. ])
+    tensor([0.0000, 0.5000, 1.0000])
     """
     kind = _kind("linspace", device, dtype)
     return Tensor(np.linspace(start, end, steps, dtype=kind), requires_grad)

@@ -13,15 +13,105 @@ from fastnn.ops.base import fit
 from fastnn.tensor import Tensor, as_tensor, pair, record
 
 __all__ = [
-    "abs", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "argsort",
-    "bincount", "bmm", "cat", "ceil", "chunk", "clamp", "clip", "concat", "cos", "count_nonzero",
-    "cumsum", "div", "dot", "eq", "equal", "exp", "flatten", "floor", "gather", "ge", "gt",
-    "hstack", "index_select", "is_floating_point", "is_tensor", "isclose", "isfinite", "isinf",
-    "isnan", "le", "log", "log1p", "log2", "log10", "logsumexp", "lt", "masked_fill",
-    "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "mul", "mv", "ne",
-    "neg", "nonzero", "norm", "numel", "outer", "permute", "pow", "reciprocal", "reshape", "round",
-    "sign", "sin", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "t",
-    "topk", "transpose", "unbind", "unique", "unsqueeze", "var", "vstack", "where",
+    "abs",
+    "add",
+    "all",
+    "allclose",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "bincount",
+    "bmm",
+    "cat",
+    "ceil",
+    "chunk",
+    "clamp",
+    "clip",
+    "concat",
+    "cos",
+    "cosh",
+    "count_nonzero",
+    "cumsum",
+    "diag",
+    "div",
+    "divide",
+    "dot",
+    "eq",
+    "equal",
+    "exp",
+    "flatten",
+    "flip",
+    "floor",
+    "gather",
+    "ge",
+    "gt",
+    "hstack",
+    "index_select",
+    "is_floating_point",
+    "is_tensor",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "le",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "logsumexp",
+    "lt",
+    "masked_fill",
+    "masked_select",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "mm",
+    "mul",
+    "multiply",
+    "mv",
+    "ne",
+    "neg",
+    "nonzero",
+    "norm",
+    "numel",
+    "outer",
+    "permute",
+    "pow",
+    "prod",
+    "reciprocal",
+    "reshape",
+    "round",
+    "sign",
+    "sin",
+    "sort",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "sub",
+    "subtract",
+    "sum",
+    "t",
+    "topk",
+    "transpose",
+    "unbind",
+    "unique",
+    "unsqueeze",
+    "var",
+    "vstack",
+    "where",
 ]  # fmt: skip
 
 
@@ -41,6 +131,7 @@ def _functions(*methods: Callable[..., Any]) -> list[Callable[..., Any]]:
 
 # --- arithmetic ---
 add, sub, mul, div = _functions(Tensor.add, Tensor.sub, Tensor.mul, Tensor.div)
+subtract, multiply, divide = sub, mul, div
 matmul, mm, mv = _functions(Tensor.matmul, Tensor.mm, Tensor.mv)
 dot, bmm, outer = _functions(Tensor.dot, Tensor.bmm, Tensor.outer)
 
@@ -50,7 +141,7 @@ log2, log10 = _functions(Tensor.log2, Tensor.log10)
 sqrt, square, pow = _functions(Tensor.sqrt, Tensor.square, Tensor.pow)
 abs, neg, sign = _functions(Tensor.abs, Tensor.neg, Tensor.sign)
 floor, ceil, round = _functions(Tensor.floor, Tensor.ceil, Tensor.round)
-sin, cos, reciprocal = _functions(Tensor.sin, Tensor.cos, Tensor.reciprocal)
+sin, cos, cosh, reciprocal = _functions(Tensor.sin, Tensor.cos, Tensor.cosh, Tensor.reciprocal)
 clamp = clip = _function(Tensor.clamp)
 maximum, minimum = _functions(Tensor.maximum, Tensor.minimum)
 masked_fill, masked_select = _functions(Tensor.masked_fill, Tensor.masked_select)
@@ -59,11 +150,13 @@ masked_fill, masked_select = _functions(Tensor.masked_fill, Tensor.masked_select
 eq, ne = _functions(Tensor.eq, Tensor.ne)
 lt, le, gt, ge = _functions(Tensor.lt, Tensor.le, Tensor.gt, Tensor.ge)
 isnan, isinf, isfinite = _functions(Tensor.isnan, Tensor.isinf, Tensor.isfinite)
+logical_and, logical_or = _functions(Tensor.logical_and, Tensor.logical_or)
+logical_xor, logical_not = _functions(Tensor.logical_xor, Tensor.logical_not)
 equal, allclose, isclose = _functions(Tensor.equal, Tensor.allclose, Tensor.isclose)
 numel, is_floating_point = _functions(Tensor.numel, Tensor.is_floating_point)
 
 # --- reductions ---
-sum, mean, cumsum = _functions(Tensor.sum, Tensor.mean, Tensor.cumsum)
+sum, mean, prod, cumsum = _functions(Tensor.sum, Tensor.mean, Tensor.prod, Tensor.cumsum)
 var, std, norm = _functions(Tensor.var, Tensor.std, Tensor.norm)
 logsumexp, count_nonzero = _functions(Tensor.logsumexp, Tensor.count_nonzero)
 max, min, amax, amin = _functions(Tensor.max, Tensor.min, Tensor.amax, Tensor.amin)
@@ -73,11 +166,11 @@ all, any = _functions(Tensor.all, Tensor.any)
 # --- shapes ---
 reshape, flatten, permute = _functions(Tensor.reshape, Tensor.flatten, Tensor.permute)
 squeeze, unsqueeze = _functions(Tensor.squeeze, Tensor.unsqueeze)
-transpose, t = _functions(Tensor.transpose, Tensor.t)
+transpose, t, flip = _functions(Tensor.transpose, Tensor.t, Tensor.flip)
 split, chunk, unbind = _functions(Tensor.split, Tensor.chunk, Tensor.unbind)
 
 # --- places and order ---
-gather, index_select = _functions(Tensor.gather, Tensor.index_select)
+gather, index_select, diag = _functions(Tensor.gather, Tensor.index_select, Tensor.diag)
 sort, argsort, topk = _functions(Tensor.sort, Tensor.argsort, Tensor.topk)
 unique, bincount, nonzero = _functions(Tensor.unique, Tensor.bincount, Tensor.nonzero)
 

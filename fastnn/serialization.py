@@ -29,7 +29,7 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def save(obj: Any, path: File) -> None:
+def save(obj: Any, f: File) -> None:
     """Write tensors to a safetensors file, by name or nested as in a checkpoint.
 
     The file appears whole or not at all: it is written beside its place, synced, and renamed. It
@@ -39,7 +39,7 @@ def save(obj: Any, path: File) -> None:
     Args:
         obj: A state dict, or dicts, lists and tuples of tensors, arrays, numbers, text, and None.
             Arrays come back as tensors.
-        path: The file; one that exists is replaced. Or a binary file object.
+        f: The file; one that exists is replaced. Or a binary file object.
 
     Raises:
         TypeError: if there is something else in `obj`, such as a module.
@@ -51,14 +51,14 @@ def save(obj: Any, path: File) -> None:
     >>> fastnn.load(path)
     {'epoch': 3, 'model_state_dict': {'w': tensor([1., 1.])}}
     """
-    _write(path, obj)
+    _write(f, obj)
 
 
-def load(path: File, map_location: Any = None, weights_only: bool = True) -> Any:
+def load(f: File, map_location: Any = None, weights_only: bool = True) -> Any:
     """Read what `save` wrote, or the tensors of any safetensors file. No file can run code.
 
     Args:
-        path: A file that `save`, or anything else that writes safetensors, has written; or a
+        f: A file that `save`, or anything else that writes safetensors, has written; or a
             binary file object.
         map_location: Accepted for PyTorch's sake: None or "cpu".
         weights_only: Accepted for PyTorch's sake: nothing else than values is ever read.
@@ -73,7 +73,7 @@ def load(path: File, map_location: Any = None, weights_only: bool = True) -> Any
     """
     if map_location is not None and str(map_location) != "cpu":
         raise ValueError(f"load: expected map_location None or 'cpu', got {map_location!r:.60}")
-    return _Content(path).value()
+    return _Content(f).value()
 
 
 def save_model(model: Module, path: File, metadata: Mapping[str, Any] | None = None) -> None:

@@ -82,6 +82,11 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         return Device("cpu")
 
     @property
+    def is_cuda(self) -> bool:
+        """Whether it is on a GPU: never."""
+        return False
+
+    @property
     def grad_fn(self) -> Any:
         """The recorded operation that made it; `None` for a leaf."""
         return self._node
@@ -99,6 +104,10 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         return int(self._array.size)
 
     nelement = numel
+
+    def element_size(self) -> int:
+        """The bytes of one element."""
+        return self._array.itemsize
 
     def is_floating_point(self) -> bool:
         """Whether its values are float32 or float64."""
@@ -127,7 +136,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         return f"tensor({text})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.ndim == 0 and spec else str(self)
+        return format(self.item(), spec) if self.ndim == 0 else format(str(self), spec)
 
     # --- out of the tape ---
 
@@ -158,16 +167,21 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
 
     @property
     def data(self) -> Tensor:
-        """The same values, not on the tape; what is written there is written here."""
+        """The same values, not on the tape; what is written there is written here.
+
+        Assigning to it takes the memory of another tensor: what held the old values keeps them.
+        """
         return Tensor(self._array)
 
     @data.setter
     def data(self, value: Any) -> None:
         array = as_array(value)
-        if array.shape == self.shape and array.dtype == self.dtype:
-            self._array[...] = array  # in place: an optimizer's flat block stays whole
-        else:
-            self._array, self._grad_buffer = array, None
+        if self.requires_grad and array.dtype.kind != "f":
+            raise TypeError(f"data: expected floating-point values for a tensor with a gradient, "
+                            f"got {array.dtype}; use float()")  # fmt: skip
+        if array.shape != self.shape or array.dtype != self.dtype:
+            self._grad_buffer = None
+        self._array = array
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._node is not None:
@@ -288,11 +302,11 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
     def _grad_target(self) -> Array:
         """Memory a backward kernel may write this leaf's gradient to: its own where it is free."""
         if self.grad is not None or self._node is not None:
-            return np.empty_like(self._array)
+            return np.empty(self._array.shape, self._array.dtype)
         if self._grad_buffer is None:
-            self._grad_buffer = np.empty_like(self._array)
+            self._grad_buffer = np.empty(self._array.shape, self._array.dtype)
         elif sys.getrefcount(self._grad_buffer) > 2:  # the attribute and the argument
-            return np.empty_like(self._array)  # someone kept the last gradient: leave it alone
+            return np.empty_like(self._grad_buffer)  # someone kept the last gradient: let it be
         return self._grad_buffer
 
     def _accumulate(self, grad: Array) -> None:
@@ -363,6 +377,9 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
 
     def __neg__(self) -> Tensor:
         return self.neg()
+
+    def __abs__(self) -> Tensor:
+        return self.abs()
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -633,6 +650,10 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
     def int(self) -> Tensor:
         """The values as int32."""
         return self.to(np.int32)
+
+    def byte(self) -> Tensor:
+        """The values as uint8."""
+        return self.to(np.uint8)
 
     def bool(self) -> Tensor:
         """Whether each value is not 0."""

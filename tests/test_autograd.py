@@ -107,6 +107,7 @@ OPERATIONS: list[tuple[str, Callable[..., Any], tuple[Tensor, ...]]] = [
     ("linear-no-bias", F.linear, (leaf(5, 4), leaf(2, 4, seed=1))),
     ("linear-itself", lambda a: F.linear(a, a), (leaf(3, 3),)),
     ("linear-of-its-bias", lambda a, w: F.linear(a, w, a), (leaf(3), leaf(3, 3, seed=1))),
+    ("linear-by-transpose", lambda a, w: F.linear(a, w.t()), (leaf(3, 4), leaf(4, 2, seed=1))),
     ("linear-of-transpose", lambda a, w: F.linear(a.T, w), (leaf(4, 3), leaf(2, 4, seed=1))),
     ("cross-entropy", lambda a: F.cross_entropy(a, LABELS), (leaf(3, 4),)),
     ("cross-entropy-sum", lambda a: F.cross_entropy(a, LABELS, reduction="sum"), (leaf(3, 4),)),

@@ -292,15 +292,84 @@ def test_views_share_memory(view: Any) -> None:
 
 def test_printing() -> None:
     x = fastnn.tensor([1.23456789, 2.0])
-    assert repr(x) == "tensor([1.2346, 2.    ])"
+    assert repr(x) == "tensor([1.2346, 2.0000])"
     try:
         fastnn.set_printoptions(precision=2, sci_mode=False)
-        assert repr(x) == "tensor([1.23, 2.  ])"
+        assert repr(x) == "tensor([1.23, 2.00])"
         fastnn.set_printoptions(threshold=3, edgeitems=1)
-        assert repr(fastnn.arange(9)) == "tensor([0, ..., 8])"
+        assert repr(fastnn.arange(9)) == "tensor([0,  ..., 8])"
     finally:
         fastnn.set_printoptions(profile="default")
-    assert repr(x) == "tensor([1.2346, 2.    ])"
+    assert repr(x) == "tensor([1.2346, 2.0000])"
+    loss = fastnn.tensor(0.5, requires_grad=True) * 3
+    assert f"{loss} {loss:.2f} {fastnn.tensor([0.5])}" == "1.5 1.50 tensor([0.5000])"
+
+
+def test_assigning_data_leaves_the_old_values_to_who_holds_them() -> None:
+    """An average of weights is put in place and taken out again: `p.data = ...`, twice."""
+    p = fastnn.nn.Parameter(fastnn.tensor([1.0, 2.0]))
+    optimizer = fastnn.optim.SGD([p], lr=1.0)
+    average = fastnn.tensor([5.0, 6.0])
+    held = p.data
+    p.data = average
+    assert p.tolist() == [5, 6]
+    assert held.tolist() == [1, 2]
+    p.sum().backward()
+    optimizer.step()
+    assert p.tolist() == [4, 5]
+    p.data = held
+    optimizer.step()
+    assert p.tolist() == [0, 1]
+    with pytest.raises(TypeError, match=r"data: expected floating-point .* got int64; use float"):
+        p.data = fastnn.tensor([1, 2])
+
+
+def test_parameters_tied_by_their_memory_are_refused() -> None:
+    """A block would give each memory of its own, and untie them without a word."""
+    a, b = fastnn.nn.Linear(2, 3), fastnn.nn.Linear(3, 2)
+    b.weight.data = a.weight.data.t()
+    with pytest.raises(ValueError, match=r"shapes \(3, 2\) and \(2, 3\), share memory.*a\.weight"):
+        fastnn.optim.SGD([*a.parameters(), *b.parameters()], lr=0.1)
+    b.weight.data = a.weight.data.t().clone()
+    fastnn.optim.SGD([*a.parameters(), *b.parameters()], lr=0.1)
+
+
+def test_one_hot() -> None:
+    one_hot = fastnn.nn.functional.one_hot
+    assert one_hot(fastnn.tensor([[1], [0]]), 3).tolist() == [[[0, 1, 0]], [[1, 0, 0]]]
+    assert one_hot(np.array([2, 0])).shape == (2, 3)
+    assert one_hot(fastnn.zeros(0).long(), 4).shape == (0, 4)
+    for labels, n, kind, message in [
+        ([0.0], 2, TypeError, "expected whole numbers as labels, got float32; use long"),
+        ([0, 3], 3, IndexError, r"expected labels in 0 \.\. 2, got 0 \.\. 3"),
+        ([-1], -1, IndexError, r"expected labels in 0 \.\. "),
+        ([], -1, ValueError, "got neither"),
+    ]:
+        with pytest.raises(kind, match=message):
+            one_hot(fastnn.tensor(labels, dtype=None if labels else fastnn.int64), n)
+
+
+def test_logical_operations() -> None:
+    a, b = fastnn.tensor([0, 2, 0, 3]), fastnn.tensor([0.0, 0.5, 1.0, 0.0])
+    assert a.logical_and(b).tolist() == [False, True, False, False]
+    assert fastnn.logical_or(a, b).tolist() == [False, True, True, True]
+    assert fastnn.logical_xor(a, b).tolist() == [False, False, True, True]
+    assert fastnn.logical_not(a).tolist() == [True, False, True, False]
+
+
+def test_types_as_older_programs_name_them() -> None:
+    x = fastnn.from_numpy(np.array([1.0, 2.0]))
+    assert fastnn.FloatTensor(2, 3).shape == (2, 3)
+    assert fastnn.LongTensor([1, 2]).dtype == fastnn.int64
+    assert fastnn.DoubleTensor([1]).dtype == fastnn.float64
+    assert fastnn.FloatTensor(x.numpy()).dtype == fastnn.float32
+    assert x.type(fastnn.LongTensor).dtype == fastnn.int64
+    assert x.type(fastnn.FloatTensor).dtype == fastnn.float32
+    assert x.type_as(fastnn.FloatTensor()).dtype == fastnn.float32
+    assert isinstance(x, fastnn.DoubleTensor)
+    assert not isinstance(x, fastnn.FloatTensor)
+    with pytest.raises(TypeError, match="FloatTensor: expected sizes, or one list"):
+        fastnn.FloatTensor([1], [2])
 
 
 def test_random_tensors_follow_the_seed_and_their_generator() -> None:

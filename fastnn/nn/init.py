@@ -68,7 +68,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
     >>> import fastnn
     >>> constant_(fastnn.zeros(2), 0.5)
-    tensor([0.5, 0.5])
+    tensor([0.5000, 0.5000])
     """
     return tensor.fill_(val)
 
@@ -364,6 +364,11 @@ def _matrix(who: str, tensor: Tensor) -> tuple[int, int]:
     if tensor.ndim != 2:
         raise ValueError(f"{who}: expected a matrix, got shape {tensor.shape}")
     return tensor.shape[0], tensor.shape[1]
+
+
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """`(fan_in, fan_out)`, under the name that layers written after PyTorch's Linear call."""
+    return _fans("fan_in and fan_out", tensor)
 
 
 def _fans(who: str, tensor: Tensor) -> tuple[int, int]:

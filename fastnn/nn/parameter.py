@@ -61,12 +61,14 @@ class FlatBlock:
 
     Raises:
         TypeError: if their dtypes differ.
+        ValueError: if two of them share memory: each would get its own.
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         dtypes = {p.dtype for p in parameters}
         if len(dtypes) > 1:
             raise TypeError(f"expected parameters of one dtype, got {sorted(map(str, dtypes))}")
+        _refuse_shared_memory(parameters)
         self.parameters = list(parameters)
         ends = np.cumsum([p.numel() for p in parameters]).tolist()
         self.slices = [slice(end - p.numel(), end) for p, end in zip(parameters, ends, strict=True)]
@@ -111,6 +113,18 @@ class FlatBlock:
                 raise ValueError(f"expected a gradient of shape {p.shape}, got {p.grad.shape}")
             p._grad_buffer[...] = p.grad._array
             p.grad = Tensor(p._grad_buffer)
+
+
+def _refuse_shared_memory(parameters: Sequence[Tensor]) -> None:
+    places: dict[int, Tensor] = {}
+    for p in parameters:
+        other = places.setdefault(p._array.ctypes.data, p) if p.numel() else p
+        if other is not p:
+            raise ValueError(
+                f"two parameters, of shapes {other.shape} and {p.shape}, share memory, as after "
+                "b.weight.data = a.weight.data; for tied weights use one parameter, "
+                "b.weight = a.weight or functional.linear(x, a.weight.t()), else clone()"
+            )
 
 
 def _aligned(count: int, dtype: np.dtype[Any]) -> Array:

@@ -103,6 +103,12 @@ class Elementwise(Operations):
         x = self._floats
         return self._record(np.cos(x), "cos", lambda g: (-g * np.sin(x),), (self,))
 
+    def cosh(self) -> Tensor:
+        """The hyperbolic cosine of each value."""
+        x = self._floats
+        return self._record(quietly(np.cosh, x), "cosh", lambda g: (g * quietly(np.sinh, x),),
+                            (self,))  # fmt: skip
+
     # --- bounds and masks ---
 
     def clamp(self, min: Any = None, max: Any = None) -> Tensor:
@@ -165,6 +171,22 @@ class Elementwise(Operations):
     def isfinite(self) -> Tensor:
         """Where a value is neither infinite nor not a number."""
         return self._constant(np.isfinite(self._array))
+
+    def logical_not(self) -> Tensor:
+        """Where a value is 0 or False."""
+        return self._constant(np.logical_not(self._array))
+
+    def logical_and(self, other: Any) -> Tensor:
+        """Where both values are neither 0 nor False."""
+        return self._constant(np.logical_and(self._array, self._operand(other)._array))
+
+    def logical_or(self, other: Any) -> Tensor:
+        """Where one of two values is neither 0 nor False."""
+        return self._constant(np.logical_or(self._array, self._operand(other)._array))
+
+    def logical_xor(self, other: Any) -> Tensor:
+        """Where just one of two values is neither 0 nor False."""
+        return self._constant(np.logical_xor(self._array, self._operand(other)._array))
 
     # --- inside ---
 

@@ -115,6 +115,19 @@ class Reductions(Operations):
         return (x.abs() ** p).sum(dim, keepdim) ** (1 / p)  # type: ignore[no-any-return]
 
     @dim_or_axis
+    def prod(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        """The product of all values, or along `dim`; of whole numbers an int64."""
+        x: Any = self._array if dim is not None else self._array.reshape(-1)
+        axis, dtype = 0 if dim is None else dim, None if self.dtype.kind == "f" else np.int64
+        out = quietly(np.prod, x, axis, dtype, None, keepdim and dim is not None)
+
+        def backward(g: Array) -> tuple[Array]:
+            shared = g if dim is None or keepdim else np.expand_dims(g, dim)
+            return ((shared * _products_of_others(x, axis)).reshape(self.shape),)
+
+        return self._record(out, "prod", backward, (self,))
+
+    @dim_or_axis
     def logsumexp(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
         """`log(sum(exp(x)))` without overflow."""
         dim = _dims(dim)
@@ -242,6 +255,15 @@ def _dims(dim: Any) -> Any:
     if isinstance(dim, list | tuple):
         return tuple(dim) or None
     return dim
+
+
+def _products_of_others(x: Array, axis: int) -> Array:
+    """For each value along `axis` the product of the others: exact where values are 0."""
+    x = np.moveaxis(x, axis, 0)
+    before, after = np.ones_like(x), np.ones_like(x)
+    before[1:] = quietly(np.cumprod, x[:-1], 0)
+    after[:-1] = quietly(np.cumprod, x[:0:-1], 0)[::-1]
+    return np.moveaxis(before * after, 0, axis)
 
 
 def _root(square: Tensor) -> Tensor:

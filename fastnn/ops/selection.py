@@ -52,6 +52,19 @@ class Selection(Operations):
         place = self._along(dim, self._indices("gather", index, dim))
         return self[place]
 
+    def diag(self) -> Tensor:
+        """The diagonal of a matrix, or the matrix of zeros that has a vector on its diagonal.
+
+        Raises:
+            ValueError: if there are more than two dimensions, or none.
+        """
+        if self.ndim == 1:
+            return self._record(np.diag(self._array), "diag", lambda g: (np.diagonal(g),))
+        if self.ndim != 2:
+            raise ValueError(f"diag: expected a vector or a matrix, got shape {self.shape}")
+        places = np.arange(min(self.shape))
+        return self[places, places]
+
     def scatter_(self, dim: int, index: Any, src: Any) -> Tensor:
         """`x[index[i][j]][j] = src[i][j]` for `dim` 0, and so on, in place; `src` may be a number.
 

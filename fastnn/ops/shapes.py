@@ -103,6 +103,12 @@ class Shapes(Operations):
         return self._view(self._array.transpose(order), "permute", lambda g: (
             g.transpose(np.argsort([i % self.ndim for i in order])),))  # fmt: skip
 
+    def flip(self, *dims: Any) -> Tensor:
+        """A copy with the values along some dimensions in reverse order."""
+        axes = sizes(dims)
+        return self._record(np.flip(self._array, axes).copy(), "flip", lambda g: (
+            np.flip(g, axes),))  # fmt: skip
+
     # --- repeated values ---
 
     def expand(self, *shape: Any) -> Tensor:

@@ -6,6 +6,7 @@ from fastnn.nn.functional.dropout import *
 from fastnn.nn.functional.linear import *
 from fastnn.nn.functional.losses import *
 from fastnn.nn.functional.normalization import *
+from fastnn.nn.functional.one_hot import *
 
 __all__ = [
     "batch_norm",
@@ -23,6 +24,7 @@ __all__ = [
     "log_softmax",
     "mse_loss",
     "nll_loss",
+    "one_hot",
     "relu",
     "sigmoid",
     "silu",

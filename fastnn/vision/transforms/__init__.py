@@ -8,6 +8,7 @@ images; and, from `ToTensor` on, Tensors of shape (C, H, W). A batch has an axis
 Pillow images, and arrays that differ in size, make a list.
 """
 
+from fastnn.missing import absent as _absent
 from fastnn.vision.transforms.base import Compose, Lambda, Transform, apply_batch
 from fastnn.vision.transforms.color import Grayscale, Invert, RandomInvert
 from fastnn.vision.transforms.geometry import CenterCrop, InterpolationMode, Resize
@@ -29,3 +30,7 @@ __all__ = [
     "Transform",
     "apply_batch",
 ]
+
+
+def __getattr__(name: str) -> object:
+    raise AttributeError(_absent("fastnn.vision.transforms", name, __all__))
