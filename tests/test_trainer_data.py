@@ -72,6 +72,26 @@ def test_targets_of_every_type_give_the_same_run(dtype: str) -> None:
         assert runs[0] == runs[1]
 
 
+@pytest.mark.parametrize("dtype", [">f8", ">i4", "float16", "longdouble", "uint8", "bool"])
+def test_nothing_sees_a_type_that_is_not_computed_with(dtype: str) -> None:
+    seen = set()
+
+    def loss(outputs: Any, targets: Any) -> Any:
+        seen.add(targets.dtype)
+        return outputs.mean()
+
+    class Front(Standardize):
+        def forward(self, input: Any) -> Any:
+            seen.add(input.dtype)
+            return super().forward(input)
+
+    model = nn.Sequential(Front().fit(X), nn.Linear(4, 1))
+    trainer = Trainer(model, loss, optim.SGD(model.parameters(), lr=0.1), metrics=())
+    trainer.fit((X.astype(dtype), Y.astype(dtype)), epochs=1, verbose=0)
+    known = {np.dtype(t) for t in ("float32", "float64", "int32", "uint8", "bool")}
+    assert seen <= known
+
+
 def test_what_does_not_fit_float32_is_infinite_and_seen() -> None:
     with pytest.raises(fastnn.NonFiniteError, match="epoch 1, batch 1"):
         trainer_of().fit((np.full((12, 4), 1e300), np.zeros(12, int)), verbose=0)
