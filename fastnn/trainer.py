@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.autograd import Array, no_grad
-from fastnn.callbacks import Callback, Hooks, ProgressBar, whole
+from fastnn.callbacks import Callback, Hooks, ProgressBar
 from fastnn.data import DataLoader, TensorDataset
 from fastnn.errors import NonFiniteError
 from fastnn.history import History
@@ -20,6 +20,7 @@ from fastnn.interrupts import InterruptGuard
 from fastnn.metrics import Named, is_regression, resolve
 from fastnn.nn.module import Module
 from fastnn.optim import Optimizer
+from fastnn.options import above_zero, at_least_zero, one_of, whole
 from fastnn.tensor import Tensor, as_array, as_tensor
 
 __all__ = ["History", "Trainer"]
@@ -108,9 +109,9 @@ class Trainer:
         left_out = self._metrics_optional and is_regression(loss)
         self.metrics: Named = {} if left_out else resolve(metrics, loss)
         self.callbacks = _checked_callbacks(callbacks)
-        self.clip_grad_norm = _positive("clip_grad_norm", clip_grad_norm)
-        self.clip_grad_value = _positive("clip_grad_value", clip_grad_value)
-        self.l1 = _positive("l1", l1 or None) or 0.0
+        self.clip_grad_norm = _limit("clip_grad_norm", clip_grad_norm)
+        self.clip_grad_value = _limit("clip_grad_value", clip_grad_value)
+        self.l1 = at_least_zero("Trainer", "l1", l1)
         self.accumulate = whole("Trainer", "accumulate", accumulate, 1)
         self.seed = seed
         self.history = History()
@@ -421,9 +422,7 @@ def _checked_scheduler(scheduler: Any, optimizer: Optimizer) -> Any:
 def _interval(scheduler: Any, given: str | None) -> str | None:
     """When the schedule moves: "epoch", "step", or None without one."""
     interval = getattr(scheduler, "interval", "epoch") if given is None else given
-    if interval not in ("epoch", "step"):
-        raise ValueError(f"Trainer: expected scheduler_interval 'epoch' or 'step', "
-                         f"got {interval!r}")  # fmt: skip
+    one_of("Trainer", "scheduler_interval", interval, "epoch", "step")
     return None if scheduler is None else interval
 
 
@@ -438,11 +437,5 @@ def _checked_callbacks(callbacks: Sequence[Callback]) -> list[Callback]:
     return list(callbacks)
 
 
-def _positive(name: str, value: float | None) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"Trainer: expected {name} to be a number, got {value!r}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"Trainer: expected a finite {name} > 0, got {value!r}")
-    return float(value)
+def _limit(name: str, value: float | None) -> float | None:
+    return None if value is None else above_zero("Trainer", name, value)

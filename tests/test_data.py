@@ -450,15 +450,15 @@ def test_copies_of_a_loader(duplicate):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"batch_size": 0}, ValueError, "batch_size of at least 1, got 0"),
+        ({"batch_size": 0}, ValueError, "batch_size >= 1, got 0"),
         ({"batch_size": -1}, ValueError, "got -1"),
         ({"batch_size": 2.5}, TypeError, "integer batch_size, got 2.5"),
         ({"batch_size": True}, TypeError, "got True"),
         ({"batch_size": None, "drop_last": True}, ValueError, "drop_last=False"),
         ({"batch_size": "4"}, TypeError, "got '4'"),
-        ({"num_workers": -1}, ValueError, "num_workers of at least 0"),
-        ({"shuffle": "yes"}, TypeError, "shuffle, got 'yes'"),
-        ({"drop_last": 1}, TypeError, "drop_last, got 1"),
+        ({"num_workers": -1}, ValueError, "num_workers >= 0"),
+        ({"shuffle": "yes"}, TypeError, "shuffle to be True or False, got 'yes'"),
+        ({"drop_last": 1}, TypeError, "drop_last to be True or False, got 1"),
         ({"shufle": True}, TypeError, "unknown argument 'shufle'"),
         ({"shuffle": True, "sampler": [1]}, ValueError, "either shuffle=True or a sampler"),
         ({"batch_sampler": [[1]], "batch_size": 2}, ValueError, "batch_sampler alone"),
@@ -653,9 +653,9 @@ def test_batch_sampler():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: fd.RandomSampler([]), ValueError, "num_samples of at least 1, got 0"),
+        (lambda: fd.RandomSampler([]), ValueError, "num_samples >= 1, got 0"),
         (lambda: fd.RandomSampler([1], num_samples=1.0), TypeError, "integer num_samples, got 1.0"),
-        (lambda: fd.BatchSampler([], 0, False), ValueError, "batch_size of at least 1"),
+        (lambda: fd.BatchSampler([], 0, False), ValueError, "batch_size >= 1"),
         (lambda: fd.WeightedRandomSampler([1.0, -1], 1), ValueError, "at least 0"),
         (lambda: fd.WeightedRandomSampler([1.0, np.nan], 1), ValueError, "finite"),
         (lambda: fd.WeightedRandomSampler([0, 0], 1), ValueError, "not all 0"),
@@ -778,7 +778,7 @@ def test_class_weights():
         (["a"], None, TypeError, "integer labels"),
         ([[0, 1]], None, ValueError, r"shape \(1, 2\)"),
         ([], None, ValueError, "N > 0"),
-        ([0], 0, ValueError, "num_classes of at least 1, got 0"),
+        ([0], 0, ValueError, "num_classes >= 1, got 0"),
     ],
 )
 def test_class_weights_errors(labels, k, error, message):

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.nn import functional as F
-from fastnn.nn.functional import loss_options as options
+from fastnn.nn.functional import loss_options
 from fastnn.nn.module import Module
+from fastnn.options import above_zero, at_least_zero, integer, share
 from fastnn.tensor import Tensor, as_array
 
 __all__ = [
@@ -22,7 +23,7 @@ class _Loss(Module):
 
     def __init__(self, size_average: None, reduce: None, reduction: str) -> None:
         super().__init__()
-        options.check_reduction(type(self).__name__, reduction, size_average, reduce)
+        loss_options.check_reduction(type(self).__name__, reduction, size_average, reduce)
         self.reduction = reduction
 
     def _set_weight(self, name: str, weight: Any) -> None:
@@ -69,8 +70,8 @@ class CrossEntropyLoss(_Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self._set_weight("weight", weight)
-        self.ignore_index = options.check_ignore_index("CrossEntropyLoss", ignore_index)
-        self.label_smoothing = options.check_smoothing("CrossEntropyLoss", label_smoothing)
+        self.ignore_index = integer("CrossEntropyLoss", "ignore_index", ignore_index)
+        self.label_smoothing = share("CrossEntropyLoss", "label_smoothing", label_smoothing)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map logits `(N, classes)` and classes `(N,)` or probabilities to the loss."""
@@ -118,7 +119,7 @@ class NLLLoss(_Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self._set_weight("weight", weight)
-        self.ignore_index = options.check_ignore_index("NLLLoss", ignore_index)
+        self.ignore_index = integer("NLLLoss", "ignore_index", ignore_index)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map log-probabilities `(N, classes)` and classes `(N,)` to the loss."""
@@ -280,7 +281,7 @@ class SmoothL1Loss(_Loss):
         beta: float = 1.0,
     ) -> None:
         super().__init__(size_average, reduce, reduction)
-        self.beta = options.check_beta("SmoothL1Loss", beta)
+        self.beta = at_least_zero("SmoothL1Loss", "beta", beta)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map predictions and targets of the same shape to the loss."""
@@ -307,7 +308,7 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(None, None, reduction)
-        self.delta = options.check_delta("HuberLoss", delta)
+        self.delta = above_zero("HuberLoss", "delta", delta)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map predictions and targets of the same shape to the loss."""
