@@ -21,7 +21,9 @@ __all__ = [
 class _Loss(Module):
     """A loss with a reduction."""
 
-    def __init__(self, size_average: None, reduce: None, reduction: str) -> None:
+    def __init__(
+        self, size_average: None = None, reduce: None = None, reduction: str = "mean"
+    ) -> None:
         super().__init__()
         loss_options.check_reduction(type(self).__name__, reduction, size_average, reduce)
         self.reduction = reduction
@@ -217,11 +219,6 @@ class MSELoss(_Loss):
     tensor(2.)
     """
 
-    def __init__(
-        self, size_average: None = None, reduce: None = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map predictions and targets of the same shape to the loss."""
         return F.mse_loss(input, target, reduction=self.reduction)
@@ -242,11 +239,6 @@ class L1Loss(_Loss):
     >>> fastnn.nn.L1Loss()(fastnn.tensor([1.0, 2.0]), fastnn.tensor([1.0, 4.0]))
     tensor(1.)
     """
-
-    def __init__(
-        self, size_average: None = None, reduce: None = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map predictions and targets of the same shape to the loss."""
@@ -307,7 +299,7 @@ class HuberLoss(_Loss):
     """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
-        super().__init__(None, None, reduction)
+        super().__init__(reduction=reduction)
         self.delta = above_zero("HuberLoss", "delta", delta)
 
     def forward(self, input: Any, target: Any) -> Tensor:
