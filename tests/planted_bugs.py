@@ -47,8 +47,8 @@ class Bug:
 BUGS = [
     # products
     Bug("product-tail-rows-dropped", "cpp/kernels/gemm.h",
-        "const RowTiles tiles(i1 - i0, in_place",
-        "const RowTiles tiles(i1 - i0 - (i1 - i0 > 1), in_place",
+        "const RowTiles tiles(i1 - i0, kTileRows)",
+        "const RowTiles tiles(i1 - i0 - (i1 - i0 > 1), kTileRows)",
         "tests/test_gemm.py"),
     Bug("product-tail-columns-dropped", "cpp/kernels/gemm.h",
         "if (whole == end) return;", "if (whole > j0) return;", "tests/test_gemm.py"),

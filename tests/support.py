@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -131,6 +132,16 @@ def run_python(code: str, *args: str, timeout: float = 60, **env: str) -> Any:
         timeout=timeout,
         check=False,
     )
+
+
+def peak_bytes(work: Callable[[], Any]) -> int:
+    """The most memory that Python and NumPy held at once during `work`, mapped files apart."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 # --- the kernels as the build compiles them ---
