@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.history import History
+from fastnn.options import one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,8 +61,7 @@ def curves(
     figure_class = _figure_class()
     if not panels or not all(panels.values()):
         raise ValueError("plot: expected at least one curve in every panel, got none")
-    if log not in ("", "x", "y", "xy"):
-        raise ValueError(f"plot: expected log as '', 'x', 'y' or 'xy', got {log!r}")
+    one_of("plot", "log", log, "", "x", "y", "xy")
     figure = figure_class(figsize=(4.6 * len(panels) + 0.6, 3.4), layout="constrained", dpi=150)
     row = figure.subplots(1, len(panels), squeeze=False, sharex=share, sharey=share)[0]
     for axes, (name, lines) in zip(row, panels.items(), strict=True):

@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastnn.autograd import Array
-from fastnn.callbacks import Callback, Hooks, ProgressBar, whole
+from fastnn.callbacks import Callback, Hooks, ProgressBar
 from fastnn.history import History
 from fastnn.interrupts import InterruptGuard
 from fastnn.metrics import Named, is_regression, resolve
 from fastnn.nn.module import Module
 from fastnn.optim import Optimizer
+from fastnn.options import at_least_zero, whole
 from fastnn.tensor import Tensor
 from fastnn.training.batches import Loader, count_batches, input_rows, make_loader, row_pairs
 from fastnn.training.eager import EagerEpochs
 from fastnn.training.evaluation import Meter, evaluate, predict
-from fastnn.training.options import checked_callbacks, checked_positive
+from fastnn.training.options import checked_callbacks, checked_limit
 from fastnn.training.schedule import (
     checked_interval,
     checked_scheduler,
@@ -110,9 +111,9 @@ class Trainer:
         left_out = self._metrics_optional and is_regression(loss)
         self.metrics: Named = {} if left_out else resolve(metrics, loss)
         self.callbacks = checked_callbacks(callbacks)
-        self.clip_grad_norm = checked_positive("clip_grad_norm", clip_grad_norm)
-        self.clip_grad_value = checked_positive("clip_grad_value", clip_grad_value)
-        self.l1 = checked_positive("l1", l1 or None) or 0.0
+        self.clip_grad_norm = checked_limit("clip_grad_norm", clip_grad_norm)
+        self.clip_grad_value = checked_limit("clip_grad_value", clip_grad_value)
+        self.l1 = at_least_zero("Trainer", "l1", l1)
         self.accumulate = whole("Trainer", "accumulate", accumulate, 1)
         self.seed = seed
         self.history = History()

@@ -20,6 +20,7 @@ from fastnn.tensor import as_array
 
 ROOT = Path(__file__).parent.parent
 DTYPES = (np.float32, np.float64)
+TEAMS = (1, 2, 5)
 VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}
 
 

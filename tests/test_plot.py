@@ -81,7 +81,7 @@ def test_nothing_to_draw() -> None:
     for panels in ({}, {"loss": {}}):
         with pytest.raises(ValueError, match="at least one curve in every panel, got none"):
             plot.curves(panels)
-    with pytest.raises(ValueError, match="expected log as '', 'x', 'y' or 'xy', got 'z'"):
+    with pytest.raises(ValueError, match="expected log '', 'x', 'y' or 'xy', got 'z'"):
         plot.curves({"loss": {"training": [1.0]}}, log="z")
 
 

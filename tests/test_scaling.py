@@ -228,7 +228,7 @@ def test_another_number_of_columns(make, shape):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: Standardize(0), ValueError, "Standardize: expected num_features of at least 1"),
+        (lambda: Standardize(0), ValueError, "Standardize: expected num_features >= 1"),
         (lambda: Standardize(2.0), TypeError, r"integer num_features, got 2\.0"),
         (lambda: MinMaxScale(True), TypeError, "MinMaxScale: .*got True"),
         (lambda: MinMaxScale(feature_range=(1, 1)), ValueError, r"low < high, got \(1, 1\)"),

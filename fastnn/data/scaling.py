@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.data.frames import column_names
-from fastnn.data.sampler import checked_int
 from fastnn.nn.module import Module
+from fastnn.options import whole
 from fastnn.tensor import Tensor, as_array, as_stored, as_tensor, record
 
 __all__ = ["MinMaxScale", "Standardize"]
@@ -45,7 +45,7 @@ class _Scaler(Module):
         if self.dtype not in (np.float32, np.float64):
             raise TypeError(f"{self._name}: expected dtype float32 or float64, got {self.dtype}")
         if num_features is not None:
-            num_features = checked_int(self._name, "num_features", num_features, at_least=1)
+            num_features = whole(self._name, "num_features", num_features, 1)
         self.num_features = num_features
         for name in statistics:
             self.register_buffer(name, Tensor(np.zeros(num_features or 0)))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from fastnn.callbacks import Callback
+from fastnn.options import above_zero
 
-__all__ = ["checked_callbacks", "checked_positive"]
+__all__ = ["checked_callbacks", "checked_limit"]
 
 
 def checked_callbacks(callbacks: Sequence[Callback]) -> list[Callback]:
@@ -24,12 +22,6 @@ def checked_callbacks(callbacks: Sequence[Callback]) -> list[Callback]:
     return list(callbacks)
 
 
-def checked_positive(name: str, value: float | None) -> float | None:
-    """A finite number above zero, or None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"Trainer: expected {name} to be a number, got {value!r}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"Trainer: expected a finite {name} > 0, got {value!r}")
-    return float(value)
+def checked_limit(name: str, value: float | None) -> float | None:
+    """A finite number above zero, or None for no limit."""
+    return None if value is None else above_zero("Trainer", name, value)

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from fastnn.optim import Optimizer
+from fastnn.options import one_of
 
 __all__ = ["checked_interval", "checked_scheduler", "learning_rates", "step_scheduler"]
 
@@ -38,7 +39,5 @@ def checked_scheduler(scheduler: Any, optimizer: Optimizer) -> Any:
 def checked_interval(scheduler: Any, given: str | None) -> str | None:
     """When the schedule moves: "epoch", "step", or None without one."""
     interval = getattr(scheduler, "interval", "epoch") if given is None else given
-    if interval not in ("epoch", "step"):
-        raise ValueError(f"Trainer: expected scheduler_interval 'epoch' or 'step', "
-                         f"got {interval!r}")  # fmt: skip
+    one_of("Trainer", "scheduler_interval", interval, "epoch", "step")
     return None if scheduler is None else interval
