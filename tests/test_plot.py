@@ -67,7 +67,8 @@ def test_markers_tell_lines_apart_or_show_points() -> None:
     panels = {"few": {"a": range(12)}, "many": {"a": range(13)},
               "two": {"a": range(13), "b": range(13)}}  # fmt: skip
     axes = plot.curves(panels).axes
-    assert [[line.get_marker() for line in each.lines] for each in axes] == [["o"], [""], ["o", "s"]]
+    markers = [[line.get_marker() for line in each.lines] for each in axes]
+    assert markers == [["o"], [""], ["o", "s"]]
 
 
 def test_epochs_are_counted_in_tens() -> None:
