@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ import numpy as np
 
 from fastnn.autograd import Array
 from fastnn.metrics import rises
+from fastnn.options import at_least_zero, one_of, whole
 from fastnn.progress import Progress
 from fastnn.serialization import save
 
@@ -118,15 +118,13 @@ class Monitor:
     """
 
     def __init__(self, who: str, name: str, mode: str, min_delta: float = 0.0) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"{who}: expected mode 'auto', 'min' or 'max', got {mode!r}")
-        if not 0 <= min_delta < float("inf"):
-            raise ValueError(f"{who}: expected a finite min_delta >= 0, got {min_delta}")
+        one_of(who, "mode", mode, "auto", "min", "max")
+        self.min_delta = at_least_zero(who, "min_delta", min_delta)
         better = rises(name) if mode == "auto" else mode == "max"
         if better is None:
             raise ValueError(f"{who}: cannot tell whether more {name} is better; "
                              "pass mode='min' or mode='max'")  # fmt: skip
-        self.who, self.name, self.min_delta = who, name, min_delta
+        self.who, self.name = who, name
         self.sign = 1.0 if better else -1.0
         self.best: float | None = None
 
@@ -359,12 +357,3 @@ class ProgressBar(Callback):
         if self._progress is not None:
             self._progress.close()
             self._progress = None
-
-
-def whole(who: str, name: str, value: int, least: int) -> int:
-    """Check an option that counts something."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{who}: expected an integer {name}, got {value!r}")
-    if value < least:
-        raise ValueError(f"{who}: expected {name} >= {least}, got {value}")
-    return operator.index(value)

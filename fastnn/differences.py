@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn.autograd import Array, no_grad
+from fastnn.options import above_zero
 from fastnn.tensor import Tensor
 
 __all__ = ["Slope", "central", "numerical_gradient", "settled"]
@@ -42,8 +43,7 @@ def numerical_gradient(f: Callable[[Any], Any], x: Any, h: float = 1e-4) -> Arra
     array([6., 8.])
     """
     array = _checked_array(x)
-    if not 0 < h < np.inf:
-        raise ValueError(f"numerical_gradient: expected a step h > 0, got {h!r}")
+    above_zero("numerical_gradient", "step h", h)
     gradient, before = np.empty_like(array), array.copy()
     try:
         with no_grad():

@@ -15,10 +15,10 @@ class Progress:
     Args:
         epoch: Its number, from 1.
         epochs: How many there are.
-        batches: How many batches it has.
+        batches: How many batches it has; None where that is not known.
     """
 
-    def __init__(self, epoch: int, epochs: int, batches: int) -> None:
+    def __init__(self, epoch: int, epochs: int, batches: int | None) -> None:
         self.title = f"epoch {epoch}/{epochs}"
         self.bar: Any = None
         if sys.stderr.isatty():

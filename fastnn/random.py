@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-import operator
 import os
 from typing import Any
 
 import numpy as np
+
+from fastnn import options
 
 __all__ = ["Generator", "default_generator", "initial_seed", "manual_seed", "next_seed"]
 
@@ -39,7 +40,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream again from `seed`."""
-        self._seed = _checked(seed)
+        self._seed = options.seed("manual_seed", seed)
         self.draws = 0
         self.__dict__.pop("numpy", None)
         return self
@@ -82,18 +83,6 @@ class Generator:
             self.__dict__.pop("numpy", None)
         else:
             self.numpy.bit_generator.state = state["numpy"]
-
-
-def _checked(seed: int) -> int:
-    try:
-        seed = operator.index(seed)
-    except TypeError:
-        raise TypeError(
-            f"manual_seed: expected an integer seed, got {seed!r} of type {type(seed).__name__}"
-        ) from None
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"manual_seed: expected a seed from 0 to 2**64 - 1, got {seed}")
-    return seed
 
 
 default_generator = Generator()

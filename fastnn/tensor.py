@@ -28,7 +28,7 @@ from fastnn.ops.shapes import Shapes
 from fastnn.printing import as_text
 from fastnn.random import Generator, default_generator
 
-__all__ = ["Tensor", "as_array", "as_tensor", "pair", "record"]
+__all__ = ["Tensor", "as_array", "as_stored", "as_tensor", "pair", "record"]
 
 Number = int | float | np.integer | np.floating | np.bool_  # bool is an int
 
@@ -719,6 +719,16 @@ def as_array(value: Any) -> Array:
     """
     if isinstance(value, Tensor):
         return value._array
+    array = as_stored(value)
+    if not array.dtype.isnative or array.dtype.itemsize > 8 or array.dtype == np.float16:
+        array = array.astype(_native(array.dtype))
+    return array
+
+
+def as_stored(value: Any) -> Array:
+    """As `as_array`, but in the type and byte order of a file, which may not be computed with."""
+    if isinstance(value, Tensor):
+        return value._array
     if hasattr(value, "to_numpy"):  # a data frame or series
         from fastnn.data.frames import frame_to_array, is_frame
 
@@ -729,8 +739,6 @@ def as_array(value: Any) -> Array:
         raise ValueError(f"expected an array of numbers, got a ragged list: {error}") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"expected an array of real numbers, got {_kind_of(value)}")
-    if not array.dtype.isnative or array.dtype.itemsize > 8 or array.dtype == np.float16:
-        array = array.astype(_native(array.dtype))
     return array
 
 

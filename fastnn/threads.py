@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import os
-from typing import Any
 
 from fastnn import _core
+from fastnn.options import whole
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
@@ -34,26 +33,16 @@ def set_num_threads(n: int) -> None:
     >>> import fastnn
     >>> fastnn.set_num_threads(fastnn.get_num_threads())
     """
-    _core.set_num_threads(_checked("set_num_threads", n))
-
-
-def _checked(who: str, n: Any) -> int:
-    try:
-        count = operator.index(n)
-    except TypeError:
-        raise TypeError(f"{who}: expected an integer, got {n!r}") from None
-    if count < 1:
-        raise ValueError(f"{who}: expected at least 1, got {count}")
-    return min(count, 2**31 - 1)
+    _core.set_num_threads(min(whole("set_num_threads", "n", n, 1), 2**31 - 1))
 
 
 def _from_environment() -> None:
     text = os.environ.get("FASTNN_NUM_THREADS", "").strip()
     if not text:
         return
-    if not text.isdecimal():
+    if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"FASTNN_NUM_THREADS: expected an integer of at least 1, got {text!r}")
-    _core.set_num_threads(_checked("FASTNN_NUM_THREADS", int(text)))
+    set_num_threads(int(text))
 
 
 _from_environment()

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import inspect
-import math
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any
 
-import numpy as np
-
-from fastnn.autograd import Array, no_grad
-from fastnn.callbacks import Callback, Hooks, ProgressBar, whole
-from fastnn.data import DataLoader, TensorDataset
-from fastnn.errors import NonFiniteError
+from fastnn.autograd import Array
+from fastnn.callbacks import Callback, Hooks, ProgressBar
 from fastnn.history import History
 from fastnn.interrupts import InterruptGuard
 from fastnn.metrics import Named, is_regression, resolve
 from fastnn.nn.module import Module
 from fastnn.optim import Optimizer
-from fastnn.tensor import Tensor, as_array, as_tensor
+from fastnn.options import at_least_zero, whole
+from fastnn.tensor import Tensor
+from fastnn.training.batches import Loader, count_batches, input_rows, make_loader, row_pairs
+from fastnn.training.eager import EagerEpochs
+from fastnn.training.evaluation import Meter, evaluate, predict
+from fastnn.training.options import checked_callbacks, checked_limit
+from fastnn.training.schedule import (
+    checked_interval,
+    checked_scheduler,
+    learning_rates,
+    step_scheduler,
+)
 
 __all__ = ["History", "Trainer"]
 
-Loader = DataLoader[Any]
-Pair = tuple[Any, Any]
 _PREDICT_ROWS = 1024  # at a time: activations of that many rows stay in the L2 cache
 _DEFAULT_METRICS: tuple[str, ...] = tuple(["accuracy"])  # told from a caller's own by identity
 
@@ -59,7 +61,8 @@ class Trainer:
     Attributes:
         history: What the running or last `fit` measured, up to an exception too.
         should_stop: Set it to True and `fit` ends after the current optimizer step.
-        epochs, batches: Of the running `fit`: how many, and how many batches an epoch.
+        epochs, batches: Of the running `fit`: how many, and how many batches an epoch (None for
+            a stream, whose length is not known).
         rates: Learning rates of the epoch's last step, one for each parameter group.
 
     Raises:
@@ -102,22 +105,23 @@ class Trainer:
         if not callable(loss):
             raise TypeError(f"Trainer: expected loss(outputs, targets), got {loss!r}")
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.scheduler = _checked_scheduler(scheduler, optimizer)
-        self.scheduler_interval = _interval(scheduler, scheduler_interval)
+        self.scheduler = checked_scheduler(scheduler, optimizer)
+        self.scheduler_interval = checked_interval(scheduler, scheduler_interval)
         self._metrics_optional = metrics is _DEFAULT_METRICS
         left_out = self._metrics_optional and is_regression(loss)
         self.metrics: Named = {} if left_out else resolve(metrics, loss)
-        self.callbacks = _checked_callbacks(callbacks)
-        self.clip_grad_norm = _positive("clip_grad_norm", clip_grad_norm)
-        self.clip_grad_value = _positive("clip_grad_value", clip_grad_value)
-        self.l1 = _positive("l1", l1 or None) or 0.0
+        self.callbacks = checked_callbacks(callbacks)
+        self.clip_grad_norm = checked_limit("clip_grad_norm", clip_grad_norm)
+        self.clip_grad_value = checked_limit("clip_grad_value", clip_grad_value)
+        self.l1 = at_least_zero("Trainer", "l1", l1)
         self.accumulate = whole("Trainer", "accumulate", accumulate, 1)
         self.seed = seed
         self.history = History()
         self.should_stop = False
-        self.epochs = self.batches = 0
-        self.rates = _rates(optimizer)
-        self._meter = _Meter({}, False)
+        self.epochs = 0
+        self.batches: int | None = 0
+        self.rates = learning_rates(optimizer)
+        self._meter = Meter({}, False)
 
     def fit(
         self,
@@ -136,10 +140,14 @@ class Trainer:
 
         Args:
             train: `(X, y)` arrays, a `Dataset`, or a `DataLoader` (which then decides on batches).
+                Arrays of another type than the model's weights are cast batch by batch: a
+                memory-mapped file may be larger than memory. A `Standardize` or `MinMaxScale`
+                that is the first layer gets them unrounded.
             epochs: How many times to go through the data.
             batch_size: Rows a batch.
             validation: Data to evaluate after each epoch.
-            shuffle: Whether each epoch takes the rows in a new order.
+            shuffle: Whether each epoch takes the rows in a new order; a stream (an
+                `IterableDataset`) keeps its own.
             drop_last: Whether an incomplete last batch is left out.
             verbose: 0 says nothing; 1 shows a bar on a terminal, a line an epoch elsewhere (the
                 callback `ProgressBar`).
@@ -153,22 +161,20 @@ class Trainer:
         """
         self.epochs = whole("fit", "epochs", epochs, 0)
         loader = self._loader(train, batch_size, shuffle, drop_last)
-        self.batches = len(loader)
+        self.batches = count_batches(loader)
         if self.batches == 0:
             raise ValueError("fit: expected at least one batch of training data, got none")
-        checks = validation
-        if validation is not None:  # made once, not every epoch
-            checks = self._loader(validation, _PREDICT_ROWS, False, False)
+        checks = None if validation is None else self._loader(validation)  # made once
         self.history, self.should_stop = History(), False
         hooks = Hooks(self, self._callbacks(verbose))
         with InterruptGuard() as guard:
             try:
                 hooks.begin()
-                step = _Step(self, hooks, guard)
+                run = EagerEpochs(self, loader, hooks, guard)
                 for epoch in range(1, self.epochs + 1):
                     if self.should_stop:
                         break
-                    self._epoch(epoch, loader, checks, step, hooks)
+                    self._epoch(epoch, run, checks, hooks)
             finally:
                 guard.hold()  # what callbacks bring back, they bring back whole
                 hooks.end()
@@ -181,14 +187,8 @@ class Trainer:
             data: As for `fit`.
             batch_size: Rows at a time; it changes memory, not results beyond rounding.
         """
-        meter = _Meter(self.metrics, self._metrics_optional)
-        with _EvalMode(self.model), no_grad():
-            for batch in self._loader(data, batch_size, False, False):
-                inputs, targets = _pair(batch)
-                outputs = self.model(inputs)
-                loss = self.loss(outputs, targets).item()
-                meter.add(loss, len(inputs), outputs, targets)
-        return meter.values()
+        meter = Meter(self.metrics, self._metrics_optional)
+        return evaluate(self.model, self.loss, self._loader(data, batch_size), meter)
 
     def predict(self, X: Any, batch_size: int = _PREDICT_ROWS) -> Array:
         """The model's outputs (logits) for `X`, in eval mode.
@@ -202,15 +202,8 @@ class Trainer:
             An array of one row of outputs for each row of X, in the loader's order.
         """
         if hasattr(X, "__array__") or isinstance(X, list | Tensor):
-            X = TensorDataset(_as_model_input(X, self.model))
-        with _EvalMode(self.model), no_grad():
-            parts = [
-                self.model(batch[0] if isinstance(batch, tuple | list) else batch).numpy()
-                for batch in self._loader(X, batch_size, False, False)
-            ]
-        if not parts:
-            raise ValueError("predict: expected at least one row, got none")
-        return np.concatenate(parts)
+            X = input_rows(X, self.model)
+        return predict(self.model, self._loader(X, batch_size))
 
     def running(self) -> dict[str, float]:
         """Loss and metrics over the batches of the running epoch so far."""
@@ -218,38 +211,32 @@ class Trainer:
 
     # --- inside ---
 
-    def _loader(self, data: Any, batch_size: int, shuffle: bool, drop_last: bool) -> Loader:
-        if isinstance(data, DataLoader):
-            return data
+    def _loader(
+        self,
+        data: Any,
+        batch_size: int = _PREDICT_ROWS,
+        shuffle: bool = False,
+        drop_last: bool = False,
+    ) -> Loader:
         if isinstance(data, tuple | list):
             if len(data) != 2:
                 raise ValueError(f"expected data as (X, y), got {len(data)} parts")
-            data = TensorDataset(_as_model_input(data[0], self.model), self._target(data[1]))
-        return DataLoader(data, batch_size, shuffle, drop_last=drop_last, generator=self.seed)
-
-    def _target(self, y: Any) -> Tensor:
-        """Real numbers as the type of the model's weights; classes as they are."""
-        target = as_tensor(y)
-        real = target.dtype.kind == "f" or is_regression(self.loss)
-        return _as_model_input(target, self.model) if real else target
+            data = row_pairs(data[0], data[1], self.model, self.loss)
+        return make_loader(data, batch_size, shuffle, drop_last, self.seed)
 
     def _callbacks(self, verbose: int) -> list[Callback]:
         shown = not verbose or any(isinstance(c, ProgressBar) for c in self.callbacks)
         return [*self.callbacks] if shown else [*self.callbacks, ProgressBar()]
 
-    def _epoch(self, epoch: int, loader: Loader, checks: Any, step: _Step, hooks: Hooks) -> None:
+    def _epoch(self, epoch: int, run: EagerEpochs, checks: Loader | None, hooks: Hooks) -> None:
         start = time.perf_counter()
         hooks.call("on_epoch_begin", epoch)
         if self.should_stop:
             return
-        self.model.train()
-        self._meter = _Meter(self.metrics, self._metrics_optional)
-        batches, batch = iter(loader), 1
-        while not self.should_stop and (group := list(islice(batches, self.accumulate))):
-            step([_pair(each) for each in group], epoch, batch)
-            batch += len(group)
+        self._meter = Meter(self.metrics, self._metrics_optional)
+        run.train(epoch, self._meter)
         if self.scheduler_interval != "step":  # which has moved on since the last step
-            self.rates = _rates(self.optimizer)
+            self.rates = learning_rates(self.optimizer)
         logs = self._meter.values()
         if checks is not None:
             hooks.call("on_validation_begin", epoch)
@@ -262,187 +249,4 @@ class Trainer:
         finally:
             self.history.add(logs, self.rates[0], seconds)
         if self.scheduler_interval == "epoch":
-            _step_scheduler(self.scheduler, logs.get("val_loss", logs["loss"]))
-
-
-class _Step:
-    """One optimizer step: forward and backward of a group of batches, then the update."""
-
-    def __init__(self, trainer: Trainer, hooks: Hooks, guard: InterruptGuard) -> None:
-        self.trainer, self.guard = trainer, guard
-        self.begin, self.end = hooks.of("on_batch_begin"), hooks.of("on_batch_end")
-        self.adjust = _adjustments(trainer)
-
-    def __call__(self, group: list[Pair], epoch: int, batch: int) -> None:
-        """Train on a group of batches, the first of which is number `batch` of its epoch."""
-        rows = sum(len(inputs) for inputs, _ in group)
-        self.trainer.optimizer.zero_grad()
-        for number, (inputs, targets) in enumerate(group, start=batch):
-            for hook in self.begin:
-                hook(number)
-            self.guard.hold()
-            try:
-                loss = self._gradient(inputs, targets, len(inputs) / rows)
-                if not math.isfinite(loss):
-                    raise NonFiniteError(
-                        f"fit: the loss is {loss} in epoch {epoch}, batch {number}; try a smaller "
-                        "learning rate, and look for NaN or huge values in the data"
-                    )
-                if number == batch + len(group) - 1:
-                    self._update(loss)
-            finally:
-                self.guard.release()
-            for hook in self.end:
-                hook(number, loss)
-
-    def _gradient(self, inputs: Any, targets: Any, share: float) -> float:
-        """Add the gradient of a batch that is this share of the step; returns its loss."""
-        trainer = self.trainer
-        outputs = trainer.model(inputs)
-        loss = trainer.loss(outputs, targets)
-        value = float(loss.item())
-        if math.isfinite(value):
-            loss.backward(None if share == 1 else share)
-            trainer._meter.add(value, len(inputs), outputs, targets)
-        return value
-
-    def _update(self, loss: float) -> None:
-        for adjust in self.adjust:
-            adjust()
-        trainer = self.trainer
-        trainer.optimizer.step()
-        if trainer.scheduler_interval == "step":
-            trainer.rates = _rates(trainer.optimizer)
-            _step_scheduler(trainer.scheduler, loss)
-
-
-class _Meter:
-    """Loss and metrics over batches, each batch by its rows.
-
-    With `optional` metrics, those that the first batch does not fit are left out.
-    """
-
-    def __init__(self, metrics: Named, optional: bool) -> None:
-        self.metrics = {name: make() for name, make in metrics.items()}
-        self.optional = optional
-        self.loss, self.rows = 0.0, 0
-
-    def add(self, loss: float, rows: int, outputs: Tensor, targets: Tensor) -> None:
-        for name, metric in list(self.metrics.items()):
-            try:
-                metric.add(outputs._array, as_array(targets))
-            except ValueError:
-                if not self.optional or self.rows:
-                    raise
-                del self.metrics[name]
-        self.loss += loss * rows
-        self.rows += rows
-
-    def values(self) -> dict[str, float]:
-        if self.rows == 0:
-            raise ValueError("expected at least one row of data, got none")
-        measured = {name: metric.value() for name, metric in self.metrics.items()}
-        return {"loss": self.loss / self.rows, **measured}
-
-
-class _EvalMode:
-    """The model in eval mode for a block; afterwards as it was."""
-
-    def __init__(self, model: Module) -> None:
-        self.model = model
-
-    def __enter__(self) -> None:
-        self.training = {module: module.training for module in self.model.modules()}
-        self.model.eval()
-
-    def __exit__(self, *_: object) -> None:
-        for module, training in self.training.items():
-            module.training = training
-
-
-def _as_model_input(X: Any, model: Module) -> Tensor:
-    """X as the type of the model's weights; whole numbers and float64 are common in tables."""
-    array = as_array(X)
-    dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
-    with np.errstate(over="ignore"):  # infinities show in the loss, which says where
-        return Tensor(array if array.dtype == dtype else array.astype(dtype))
-
-
-def _pair(batch: Any) -> Pair:
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
-        parts = len(batch) if isinstance(batch, tuple | list) else type(batch).__name__
-        raise ValueError(f"expected batches of (inputs, targets), got {parts} parts")
-    return batch[0], batch[1]
-
-
-# --- options ---
-
-
-def _adjustments(trainer: Trainer) -> list[Callable[[], Any]]:
-    """What is done to the gradients before a step, in this order."""
-    l1, norm, value = trainer.l1, trainer.clip_grad_norm, trainer.clip_grad_value
-    if not l1 and norm is None and value is None:
-        return []
-    from fastnn.nn import utils
-
-    parameters = list(trainer.model.parameters())
-    adjust: list[Callable[[], Any]] = []
-    if l1:
-        adjust.append(lambda: utils.add_l1_grad_(parameters, l1))
-    if norm is not None:
-        adjust.append(lambda: utils.clip_grad_norm_(parameters, norm))
-    if value is not None:
-        adjust.append(lambda: utils.clip_grad_value_(parameters, value))
-    return adjust
-
-
-def _rates(optimizer: Optimizer) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
-def _step_scheduler(scheduler: Any, loss: float) -> None:
-    if "metrics" in inspect.signature(scheduler.step).parameters:
-        scheduler.step(loss)
-    else:
-        scheduler.step()
-
-
-def _checked_scheduler(scheduler: Any, optimizer: Optimizer) -> Any:
-    if scheduler is None:
-        return None
-    if not callable(getattr(scheduler, "step", None)) or isinstance(scheduler, type | Optimizer):
-        raise TypeError(f"Trainer: expected a learning-rate schedule, got {scheduler!r:.80}")
-    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
-        raise ValueError("Trainer: expected a schedule of the optimizer given here, got one of "
-                         f"another {type(scheduler.optimizer).__name__}")  # fmt: skip
-    return scheduler
-
-
-def _interval(scheduler: Any, given: str | None) -> str | None:
-    """When the schedule moves: "epoch", "step", or None without one."""
-    interval = getattr(scheduler, "interval", "epoch") if given is None else given
-    if interval not in ("epoch", "step"):
-        raise ValueError(f"Trainer: expected scheduler_interval 'epoch' or 'step', "
-                         f"got {interval!r}")  # fmt: skip
-    return None if scheduler is None else interval
-
-
-def _checked_callbacks(callbacks: Sequence[Callback]) -> list[Callback]:
-    if not isinstance(callbacks, list | tuple):
-        raise TypeError(f"Trainer: expected a list of callbacks, got {callbacks!r}")
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            hint = "; call it" if isinstance(callback, type) else ""
-            raise TypeError(f"Trainer: expected fastnn.callbacks.Callback objects as callbacks, "
-                            f"got {callback!r}{hint}")  # fmt: skip
-    return list(callbacks)
-
-
-def _positive(name: str, value: float | None) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"Trainer: expected {name} to be a number, got {value!r}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"Trainer: expected a finite {name} > 0, got {value!r}")
-    return float(value)
+            step_scheduler(self.scheduler, logs.get("val_loss", logs["loss"]))

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # A team may be larger than the machine; libgomp reads these when fastnn loads it.
 os.environ.update(OMP_NUM_THREADS="8", OMP_WAIT_POLICY="passive", OMP_DYNAMIC="false")
@@ -53,6 +54,19 @@ def isa(request: pytest.FixtureRequest) -> str:
     """Run the test once under each instruction set of this CPU."""
     fastnn.set_isa(request.param)
     return str(request.param)
+
+
+@pytest.fixture(params=support.DTYPES, ids=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> Any:
+    """Run the test once in each type."""
+    return request.param
+
+
+@pytest.fixture(params=support.TEAMS, ids=lambda n: f"{n}-threads")
+def team(request: pytest.FixtureRequest) -> int:
+    """Run the test once with each number of threads, however small its work."""
+    support.force_threads(request.param)
+    return int(request.param)
 
 
 @pytest.fixture

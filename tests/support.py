@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from fastnn.tensor import as_array
 
 ROOT = Path(__file__).parent.parent
 DTYPES = (np.float32, np.float64)
+TEAMS = (1, 2, 5)
 VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}
 
 
@@ -130,6 +132,16 @@ def run_python(code: str, *args: str, timeout: float = 60, **env: str) -> Any:
         timeout=timeout,
         check=False,
     )
+
+
+def peak_bytes(work: Callable[[], Any]) -> int:
+    """The most memory that Python and NumPy held at once during `work`, mapped files apart."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 # --- the kernels as the build compiles them ---

@@ -1,13 +1,12 @@
 """Tables as people have them: data frames, nullable columns, memory-mapped files, any layout."""
 
 import datetime
-import tracemalloc
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from support import mlp
+from support import mlp, peak_bytes
 
 import fastnn
 from fastnn import nn
@@ -151,15 +150,6 @@ def test_frames_as_tensors_and_data_sets(library):
 
 
 # --- memory
-
-
-def peak_bytes(work):
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import DTYPES, bits, empty, force_threads, place
+from support import DTYPES, TEAMS, bits, empty, force_threads, place
 
 import fastnn
 from fastnn import _core
@@ -20,7 +20,6 @@ LARGE = [31, 32, 33, 47, 48, 49, 63, 64, 65, 99, 100, 101, 127, 128, 129, 255, 2
          511, 512, 513]  # fmt: skip
 SAMPLED = 420
 PAGES = (512, 1024)  # rows of 4 KiB in float64 and float32, which the kernel reads otherwise
-TEAMS = (1, 2, 5)
 OFFSETS = (0, 1)
 
 _rng = np.random.default_rng(0)

@@ -8,20 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import Array
-from support import DTYPES, awkward_sizes, bits, empty, place, state_bits
+from support import TEAMS, awkward_sizes, bits, empty, place, state_bits
 
 import fastnn
 from fastnn import Tensor, _core, nn
 from fastnn.nn import functional as F
 
-TEAMS = (1, 2, 5)
 SHAPES = [(2, 1), (9, 5), (300, 3), (700, 33), (2, 3, 1), (5, 3, 2), (4, 2, 17), (3, 5, 64),
           (300, 2, 3), (6, 2, 3, 5)]  # fmt: skip
-
-
-@pytest.fixture(params=DTYPES, ids=["float32", "float64"])
-def dtype(request: pytest.FixtureRequest) -> Any:
-    return request.param
 
 
 def draws(shape: tuple[int, ...], dtype: Any, seed: int = 0) -> Array:

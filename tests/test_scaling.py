@@ -1,6 +1,7 @@
 """Standardize and MinMaxScale: formulas, awkward columns, and their place in a model."""
 
 import copy
+import functools
 import pickle
 
 import numpy as np
@@ -14,7 +15,7 @@ from fastnn import nn
 from fastnn.data import MinMaxScale, Standardize, scaling
 from fastnn.tensor import Tensor
 
-KINDS = [Standardize, MinMaxScale, lambda: MinMaxScale(feature_range=(-2.0, 3.0))]
+KINDS = [Standardize, MinMaxScale, functools.partial(MinMaxScale, feature_range=(-2.0, 3.0))]
 IDS = ["Standardize", "MinMaxScale", "range"]
 TRAIN = np.random.Generator(np.random.Philox(0)).normal(3, [0.1, 10, 1000], (50, 3))
 TEST = np.random.Generator(np.random.Philox(1)).normal(3, [0.1, 10, 1000], (7, 3))
@@ -227,12 +228,14 @@ def test_another_number_of_columns(make, shape):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: Standardize(0), ValueError, "Standardize: expected num_features of at least 1"),
+        (lambda: Standardize(0), ValueError, "Standardize: expected num_features >= 1"),
         (lambda: Standardize(2.0), TypeError, r"integer num_features, got 2\.0"),
         (lambda: MinMaxScale(True), TypeError, "MinMaxScale: .*got True"),
         (lambda: MinMaxScale(feature_range=(1, 1)), ValueError, r"low < high, got \(1, 1\)"),
         (lambda: MinMaxScale(feature_range=(0, np.nan)), ValueError, "low < high"),
         (lambda: MinMaxScale(feature_range=(0, 1, 2)), ValueError, "feature_range"),
+        (lambda: Standardize(dtype=np.int64), TypeError, "dtype float32 or float64, got int64"),
+        (lambda: MinMaxScale(dtype="float16"), TypeError, "MinMaxScale: .*got float16"),
     ],
 )
 def test_constructor_errors(make, error, message):
@@ -245,7 +248,7 @@ def test_constructor_errors(make, error, message):
 
 @both
 def test_gradients_flow_through(make):
-    scaler = make().fit(TRAIN)
+    scaler = make(dtype=np.float64).fit(TRAIN)
     x = Tensor(TEST.copy(), requires_grad=True)
     weights = Tensor(np.arange(21.0).reshape(7, 3))
     for function in scaler.forward, scaler.transform, scaler.inverse_transform:
@@ -261,6 +264,49 @@ def test_gradients_flow_through(make):
         x.requires_grad = True
 
 
+@both
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8, ">f8"])
+def test_a_layer_gives_the_type_of_the_layers_behind_it(make, dtype):
+    x = np.array([[0, 3], [1, 9], [1, 60]]).astype(dtype)
+    scaler = make().fit(x)
+    exact = make().fit_transform(x.astype(np.float64))
+    for given in (np.float32, np.float64, np.float32):
+        out = scaler.to(given)(x).numpy()
+        assert out.dtype == given
+        np.testing.assert_array_equal(out, exact.astype(given))
+    assert make(dtype=np.float64).fit(x)(x).dtype == np.float64
+
+
+@both
+def test_a_models_type_does_not_round_the_statistics(make):
+    model = nn.Sequential(make().fit(1e8 + TRAIN), nn.Linear(3, 2))
+    before = bits(*model[0].state_dict().values())
+    model.float().double().float()
+    assert bits(*model[0].state_dict().values()) == before
+    assert model(1e8 + TRAIN).dtype == np.float32
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_saved_model_keeps_its_type(make, dtype, tmp_path):
+    model = nn.Sequential(make().fit(TRAIN), nn.Linear(3, 2)).to(dtype)
+    fastnn.save_model(model, tmp_path / "m.safetensors")
+    again = fastnn.load_model(tmp_path / "m.safetensors")
+    assert bits(again(TEST)) == bits(model(TEST))
+    assert again(TEST).dtype == dtype
+
+
+@both
+def test_the_gradient_is_of_the_inputs_type(make):
+    """And is not rounded to that of the output on the way."""
+    gradients = []
+    for dtype in (np.float32, np.float64):
+        x = Tensor(TEST.copy(), requires_grad=True)
+        make(dtype=dtype).fit(TRAIN)(x).sum().backward()
+        gradients.append(bits(x.grad))
+    assert gradients[0] == gradients[1]
+
+
 def test_forward_lets_nan_through():
     scaler = Standardize().fit(TRAIN)
     out = scaler(Tensor(nan_at(3, 2))).numpy()
@@ -269,7 +315,7 @@ def test_forward_lets_nan_through():
 
 @both
 def test_leading_dimensions(make):
-    scaler = make().fit(TRAIN)
+    scaler = make(dtype=np.float64).fit(TRAIN)
     stacked = scaler(TRAIN.reshape(5, 10, 3))
     np.testing.assert_array_equal(stacked.numpy().reshape(50, 3), scaler.transform(TRAIN))
     assert scaler(TRAIN[0]).tolist() == scaler.transform(TRAIN)[0].tolist()

@@ -28,12 +28,12 @@ inline std::string text(const Shape& shape) {
 
 inline Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim()); }
 
-// An array that passed the gate, kept alive with the pointer into it.
+// An array that passed the gate, kept alive with the pointer into it; null where there is none.
 template <class T>
 struct Values {
-    py::array keep;
-    T* data;
-    Shape shape;
+    py::array keep = py::reinterpret_steal<py::array>(py::handle());
+    T* data = nullptr;
+    Shape shape = {};
     int64_t size() const {
         int64_t n = 1;
         for (int64_t d : shape) n *= d;
@@ -84,6 +84,12 @@ class Gate {
     }
 
     template <class T>
+    Values<const T> input_or_none(const char* name, py::handle x, const Shape& shape) const {
+        if (x.is_none()) return {};
+        return input<T>(name, x, shape);
+    }
+
+    template <class T>
     Values<const T> matrix(const char* name, py::handle x) const {
         Values<const T> v = input<T>(name, x);
         if (v.shape.size() != 2) throw wrong_shape(name, "(rows, columns)", v.shape);
@@ -116,6 +122,12 @@ class Gate {
                                         "expected a writeable, aligned, C-contiguous array to "
                                         "write to, got one that is not (np.empty makes one)");
         return {a, static_cast<T*>(a.mutable_data()), shape};
+    }
+
+    template <class T>
+    Values<T> output_or_none(const char* name, py::handle x, const Shape& shape) const {
+        if (x.is_none()) return {};
+        return output<T>(name, x, shape);
     }
 
     // Class labels: integers of any width, each in 0 .. classes - 1 or the one to ignore.

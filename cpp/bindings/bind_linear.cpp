@@ -38,14 +38,10 @@ void linear_forward(py::handle y, py::handle x, py::handle w, py::handle b, bool
         if (input.shape[1] != in)
             throw gate.wrong_shape("x", "(n, " + std::to_string(in) + ")", input.shape);
         const auto result = gate.output<T>("y", y, {rows, out});
-        gate.disjoint("y", result, input, weight);
+        const auto bias = gate.input_or_none<T>("b", b, {out});
+        gate.disjoint("y", result, input, weight, bias);
         Gemm<T> g{rows, out, in, input.data, in, 1, weight.data, 1, in, result.data, out};
-        Values<const T> bias;
-        if (!b.is_none()) {
-            bias = gate.input<T>("b", b, {out});
-            gate.disjoint("y", result, bias);
-            g.bias = bias.data;
-        }
+        g.bias = bias.data;
         g.relu = relu;
         run(g);
     });
@@ -61,14 +57,10 @@ void linear_backward_input(py::handle dx, py::handle dy, py::handle w, py::handl
         if (grad.shape[1] != out)
             throw gate.wrong_shape("dy", "(n, " + std::to_string(out) + ")", grad.shape);
         const auto result = gate.output<T>("dx", dx, {rows, in});
-        gate.disjoint("dx", result, grad, weight);
+        const auto positive = gate.input_or_none<T>("mask", mask, {rows, in});
+        gate.disjoint("dx", result, grad, weight, positive);
         Gemm<T> g{rows, in, out, grad.data, out, 1, weight.data, in, 1, result.data, in};
-        Values<const T> positive;
-        if (!mask.is_none()) {
-            positive = gate.input<T>("mask", mask, {rows, in});
-            gate.disjoint("dx", result, positive);
-            g.mask = positive.data;
-        }
+        g.mask = positive.data;
         run(g);
     });
 }

@@ -9,18 +9,6 @@ namespace fastnn {
 namespace {
 
 template <class T>
-Values<const T> optional(const Gate& gate, const char* name, py::handle x, const Shape& shape) {
-    if (!x.is_none()) return gate.input<T>(name, x, shape);
-    return {py::reinterpret_steal<py::array>(py::handle()), nullptr, shape};
-}
-
-template <class T>
-Values<T> optional_output(const Gate& gate, const char* name, py::handle x, const Shape& shape) {
-    if (!x.is_none()) return gate.output<T>(name, x, shape);
-    return {py::reinterpret_steal<py::array>(py::handle()), nullptr, shape};
-}
-
-template <class T>
 CrossEntropy<T> class_rule(const Values<const T>& weight, int64_t classes, int64_t ignore_index,
                            double smoothing) {
     return {weight.data, T(1 - smoothing), T(smoothing / double(classes)), ignore_index};
@@ -81,7 +69,7 @@ double softmax_cross_entropy_forward(py::handle loss, py::handle probabilities, 
         const auto z = gate.matrix<T>("logits", logits);
         const int64_t rows = z.shape[0], classes = z.shape[1];
         const auto y = gate.labels("labels", labels, rows, classes, ignore_index);
-        const auto w = optional<T>(gate, "weight", weight, {classes});
+        const auto w = gate.input_or_none<T>("weight", weight, {classes});
         const auto p = gate.output<T>("probabilities", probabilities, z.shape);
         const LossOutput<T> result(gate, loss, {rows}, is_reduced(gate, reduction));
         gate.disjoint("loss", result.out, z, p, y, w);
@@ -107,7 +95,7 @@ void softmax_cross_entropy_backward(py::handle dlogits, py::handle dloss, py::ha
         const auto p = gate.matrix<T>("probabilities", probabilities);
         const int64_t rows = p.shape[0], classes = p.shape[1];
         const auto y = gate.labels("labels", labels, rows, classes, ignore_index);
-        const auto w = optional<T>(gate, "weight", weight, {classes});
+        const auto w = gate.input_or_none<T>("weight", weight, {classes});
         const auto dz = gate.output<T>("dlogits", dlogits, p.shape);
         const auto [keep, grad] = loss_grad<T>(gate, dloss, {rows}, divisor);
         gate.disjoint_or_same("dlogits", dz, p);
@@ -129,7 +117,7 @@ double soft_cross_entropy_forward(py::handle loss, py::handle probabilities, py:
         const auto z = gate.matrix<T>("logits", logits);
         const int64_t rows = z.shape[0], classes = z.shape[1];
         const auto t = gate.input<T>("targets", targets, z.shape);
-        const auto w = optional<T>(gate, "weight", weight, {classes});
+        const auto w = gate.input_or_none<T>("weight", weight, {classes});
         const auto p = gate.output<T>("probabilities", probabilities, z.shape);
         const LossOutput<T> result(gate, loss, {rows}, is_reduced(gate, reduction));
         gate.disjoint("loss", result.out, z, p, t, w);
@@ -155,7 +143,7 @@ void soft_cross_entropy_backward(py::handle dlogits, py::handle dloss, py::handl
         const auto p = gate.matrix<T>("probabilities", probabilities);
         const int64_t rows = p.shape[0], classes = p.shape[1];
         const auto t = gate.input<T>("targets", targets, p.shape);
-        const auto w = optional<T>(gate, "weight", weight, {classes});
+        const auto w = gate.input_or_none<T>("weight", weight, {classes});
         const auto dz = gate.output<T>("dlogits", dlogits, p.shape);
         const auto [keep, grad] = loss_grad<T>(gate, dloss, {rows}, divisor);
         gate.disjoint_or_same("dlogits", dz, p);
@@ -175,7 +163,7 @@ void soft_cross_entropy_backward_target(py::handle dtargets, py::handle dloss, p
         using T = decltype(zero);
         const auto z = gate.matrix<T>("logits", logits);
         const int64_t rows = z.shape[0], classes = z.shape[1];
-        const auto w = optional<T>(gate, "weight", weight, {classes});
+        const auto w = gate.input_or_none<T>("weight", weight, {classes});
         const auto dt = gate.output<T>("dtargets", dtargets, z.shape);
         const auto [keep, grad] = loss_grad<T>(gate, dloss, {rows}, divisor);
         gate.disjoint("dtargets", dt, z, keep, w);
@@ -196,7 +184,7 @@ double nll_forward(py::handle loss, py::handle x, py::handle labels, const std::
         const auto input = gate.matrix<T>("x", x);
         const int64_t rows = input.shape[0], classes = input.shape[1];
         const auto y = gate.labels("labels", labels, rows, classes, ignore_index);
-        const auto w = optional<T>(gate, "weight", weight, {classes});
+        const auto w = gate.input_or_none<T>("weight", weight, {classes});
         const LossOutput<T> result(gate, loss, {rows}, is_reduced(gate, reduction));
         gate.disjoint("loss", result.out, input, y, w);
         const auto rule = class_rule(w, classes, ignore_index, 0);
@@ -218,7 +206,7 @@ void nll_backward(py::handle dx, py::handle dloss, py::handle labels, double div
         const Shape shape = gate.matrix<T>("dx", dx).shape;
         const int64_t rows = shape[0], classes = shape[1];
         const auto y = gate.labels("labels", labels, rows, classes, ignore_index);
-        const auto w = optional<T>(gate, "weight", weight, {classes});
+        const auto w = gate.input_or_none<T>("weight", weight, {classes});
         const auto result = gate.output<T>("dx", dx, shape);
         const auto [keep, grad] = loss_grad<T>(gate, dloss, {rows}, divisor);
         gate.disjoint("dx", result, keep, y, w);
@@ -278,8 +266,8 @@ void element_loss_forward(py::handle loss, const std::string& kind, py::handle x
         using T = decltype(zero);
         const auto input = gate.input<T>("x", x);
         const auto target = gate.input<T>("y", y, input.shape);
-        const auto w = optional<T>(gate, "weight", weight, input.shape);
-        const auto positive = optional<T>(gate, "pos_weight", pos_weight, input.shape);
+        const auto w = gate.input_or_none<T>("weight", weight, input.shape);
+        const auto positive = gate.input_or_none<T>("pos_weight", pos_weight, input.shape);
         const LossOutput<T> result(gate, loss, input.shape, divisor.has_value());
         gate.disjoint("loss", result.out, input, target, w, positive);
         const ElementLoss<T> rule{element_loss_kind(gate, kind), T(parameter), w.data,
@@ -301,11 +289,11 @@ void element_loss_backward(py::handle dx, py::handle dy, py::handle dloss, const
         using T = decltype(zero);
         const auto input = gate.input<T>("x", x);
         const auto target = gate.input<T>("y", y, input.shape);
-        const auto w = optional<T>(gate, "weight", weight, input.shape);
-        const auto positive = optional<T>(gate, "pos_weight", pos_weight, input.shape);
+        const auto w = gate.input_or_none<T>("weight", weight, input.shape);
+        const auto positive = gate.input_or_none<T>("pos_weight", pos_weight, input.shape);
         const auto [keep, grad] = loss_grad<T>(gate, dloss, input.shape, divisor);
-        const auto dinput = optional_output<T>(gate, "dx", dx, input.shape);
-        const auto dtarget = optional_output<T>(gate, "dy", dy, input.shape);
+        const auto dinput = gate.output_or_none<T>("dx", dx, input.shape);
+        const auto dtarget = gate.output_or_none<T>("dy", dy, input.shape);
         gate.disjoint("dx", dinput, input, target, w, positive, keep, dtarget);
         gate.disjoint("dy", dtarget, input, target, w, positive, keep);
         const ElementLoss<T> rule{element_loss_kind(gate, kind), T(parameter), w.data,

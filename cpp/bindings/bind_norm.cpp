@@ -23,20 +23,6 @@ Channels<T> channels(const Gate& gate, py::handle x) {
     return c;
 }
 
-// An input or output that may be None: a null pointer then.
-template <class T>
-Values<const T> input_or_none(const Gate& gate, const char* name, py::handle x,
-                              const Shape& shape) {
-    if (x.is_none()) return {};
-    return gate.input<T>(name, x, shape);
-}
-
-template <class T>
-Values<T> output_or_none(const Gate& gate, const char* name, py::handle x, const Shape& shape) {
-    if (x.is_none()) return {};
-    return gate.output<T>(name, x, shape);
-}
-
 // y as x, mean and variance (channels) of the batch; running_mean and running_var (channels), moved
 // in place, weight and bias (channels) or None.
 void batch_norm_train(py::handle y, py::handle mean, py::handle variance, py::handle running_mean,
@@ -49,10 +35,10 @@ void batch_norm_train(py::handle y, py::handle mean, py::handle variance, py::ha
         const Shape each = in.each();
         if (in.n * in.length < 2)
             throw gate.wrong_shape("x", "of more than one value a channel", in.x.shape);
-        const auto w = input_or_none<T>(gate, "weight", weight, each);
-        const auto b = input_or_none<T>(gate, "bias", bias, each);
-        const auto rm = output_or_none<T>(gate, "running_mean", running_mean, each);
-        const auto rv = output_or_none<T>(gate, "running_var", running_var, each);
+        const auto w = gate.input_or_none<T>("weight", weight, each);
+        const auto b = gate.input_or_none<T>("bias", bias, each);
+        const auto rm = gate.output_or_none<T>("running_mean", running_mean, each);
+        const auto rv = gate.output_or_none<T>("running_var", running_var, each);
         if (!rm.data != !rv.data)
             throw std::invalid_argument(gate.where("running_var") +
                                         "expected both running statistics or neither");
@@ -80,8 +66,8 @@ void batch_norm_forward(py::handle y, py::handle x, py::handle mean, py::handle 
         const auto in = channels<T>(gate, x);
         const auto m = gate.input<T>("mean", mean, in.each());
         const auto v = gate.input<T>("variance", variance, in.each());
-        const auto w = input_or_none<T>(gate, "weight", weight, in.each());
-        const auto b = input_or_none<T>(gate, "bias", bias, in.each());
+        const auto w = gate.input_or_none<T>("weight", weight, in.each());
+        const auto b = gate.input_or_none<T>("bias", bias, in.each());
         const auto result = gate.output<T>("y", y, in.x.shape);
         gate.disjoint("y", result, in.x, m, v, w, b);
         py::gil_scoped_release release;
@@ -103,10 +89,10 @@ void batch_norm_backward(py::handle dx, py::handle dweight, py::handle dbias, py
         const auto grad = gate.input<T>("dy", dy, in.x.shape);
         const auto m = gate.input<T>("mean", mean, each);
         const auto v = gate.input<T>("variance", variance, each);
-        const auto w = input_or_none<T>(gate, "weight", weight, each);
-        const auto result = output_or_none<T>(gate, "dx", dx, in.x.shape);
-        const auto dw = output_or_none<T>(gate, "dweight", dweight, each);
-        const auto db = output_or_none<T>(gate, "dbias", dbias, each);
+        const auto w = gate.input_or_none<T>("weight", weight, each);
+        const auto result = gate.output_or_none<T>("dx", dx, in.x.shape);
+        const auto dw = gate.output_or_none<T>("dweight", dweight, each);
+        const auto db = gate.output_or_none<T>("dbias", dbias, each);
         gate.disjoint("dx", result, grad, in.x, m, v, w, dw, db);
         gate.disjoint("dweight", dw, grad, in.x, m, v, w, db);
         gate.disjoint("dbias", db, grad, in.x, m, v, w);
@@ -132,8 +118,8 @@ void layer_norm_forward(py::handle y, py::handle mean, py::handle inverse, py::h
         using T = decltype(zero);
         const auto in = rows_of_values<T>(gate, x);
         const int64_t rows = in.shape[0], cols = in.shape[1];
-        const auto w = input_or_none<T>(gate, "weight", weight, {cols});
-        const auto b = input_or_none<T>(gate, "bias", bias, {cols});
+        const auto w = gate.input_or_none<T>("weight", weight, {cols});
+        const auto b = gate.input_or_none<T>("bias", bias, {cols});
         const auto result = gate.output<T>("y", y, in.shape);
         const auto m = gate.output<T>("mean", mean, {rows});
         const auto r = gate.output<T>("inverse", inverse, {rows});
@@ -157,10 +143,10 @@ void layer_norm_backward(py::handle dx, py::handle dweight, py::handle dbias, py
         const auto grad = gate.input<T>("dy", dy, in.shape);
         const auto m = gate.input<T>("mean", mean, {rows});
         const auto r = gate.input<T>("inverse", inverse, {rows});
-        const auto w = input_or_none<T>(gate, "weight", weight, {cols});
-        const auto result = output_or_none<T>(gate, "dx", dx, in.shape);
-        const auto dw = output_or_none<T>(gate, "dweight", dweight, {cols});
-        const auto db = output_or_none<T>(gate, "dbias", dbias, {cols});
+        const auto w = gate.input_or_none<T>("weight", weight, {cols});
+        const auto result = gate.output_or_none<T>("dx", dx, in.shape);
+        const auto dw = gate.output_or_none<T>("dweight", dweight, {cols});
+        const auto db = gate.output_or_none<T>("dbias", dbias, {cols});
         gate.disjoint("dx", result, grad, in, m, r, w, dw, db);
         gate.disjoint("dweight", dw, grad, in, m, r, w, db);
         gate.disjoint("dbias", db, grad, in, m, r, w);

@@ -7,13 +7,6 @@
 namespace fastnn {
 namespace {
 
-// An array of the state that options may leave out: None becomes a null pointer.
-template <class T>
-Values<T> optional(const Gate& gate, const char* name, py::handle x, const Shape& shape) {
-    if (!x.is_none()) return gate.output<T>(name, x, shape);
-    return {py::reinterpret_steal<py::array>(py::handle()), nullptr, {}};
-}
-
 // w (n) and velocity (n) or None, updated in place.
 void sgd(py::handle w, py::handle velocity, py::handle grad, double lr, double momentum,
          double dampening, double weight_decay, bool nesterov, bool first, bool maximize) {
@@ -22,7 +15,7 @@ void sgd(py::handle w, py::handle velocity, py::handle grad, double lr, double m
         using T = decltype(zero);
         const auto g = gate.input<T>("grad", grad);
         const auto weights = gate.output<T>("w", w, g.shape);
-        const auto u = optional<T>(gate, "velocity", velocity, g.shape);
+        const auto u = gate.output_or_none<T>("velocity", velocity, g.shape);
         gate.disjoint("w", weights, g, u);
         gate.disjoint("velocity", u, g);
         const Sgd<T> rule{T(lr),    T(momentum), T(1 - dampening), T(weight_decay),
@@ -43,7 +36,7 @@ void adam(py::handle w, py::handle m, py::handle v, py::handle v_max, py::handle
         const auto weights = gate.output<T>("w", w, g.shape);
         const auto first = gate.output<T>("m", m, g.shape);
         const auto second = gate.output<T>("v", v, g.shape);
-        const auto largest = optional<T>(gate, "v_max", v_max, g.shape);
+        const auto largest = gate.output_or_none<T>("v_max", v_max, g.shape);
         gate.disjoint("w", weights, g, first, second, largest);
         gate.disjoint("m", first, g, second, largest);
         gate.disjoint("v", second, g, largest);
@@ -91,8 +84,8 @@ void rmsprop(py::handle w, py::handle square, py::handle mean, py::handle veloci
         const auto g = gate.input<T>("grad", grad);
         const auto weights = gate.output<T>("w", w, g.shape);
         const auto power = gate.output<T>("square", square, g.shape);
-        const auto average = optional<T>(gate, "mean", mean, g.shape);
-        const auto u = optional<T>(gate, "velocity", velocity, g.shape);
+        const auto average = gate.output_or_none<T>("mean", mean, g.shape);
+        const auto u = gate.output_or_none<T>("velocity", velocity, g.shape);
         gate.disjoint("w", weights, g, power, average, u);
         gate.disjoint("square", power, g, average, u);
         gate.disjoint("mean", average, g, u);

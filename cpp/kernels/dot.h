@@ -1,8 +1,8 @@
-// Products with at most four columns: vectors along the columns would be nearly empty.
+// Products with few columns: vectors along the columns would be nearly empty.
 //
-// From two vectors of k on, vectors run along k: each element is `width` interleaved chains of
-// multiply-adds, added in a fixed order at the end. Below, it is one chain, as in gemm.h. Which of
-// the two depends on the shape of B alone, so the bits of a row do not depend on the other rows.
+// Vectors run along k instead: each element is `width` interleaved chains of multiply-adds, added
+// in a fixed order at the end. Whether it is that or one chain, as in gemm.h, depends on the shape
+// of B alone, so the bits of a row do not depend on the other rows.
 #pragma once
 
 #include "../kernels.h"
@@ -14,8 +14,35 @@
 namespace fastnn {
 namespace {
 
-constexpr int kDotColumns = 4;
-constexpr int kDotRows = 4;
+constexpr int kDotColumns = 8;
+
+// Where adding lanes, 2 shuffles a sum, costs less than the empty lanes of a tile would.
+template <class T>
+inline bool is_dot(const Gemm<T>& g) {
+    return g.n <= kDotColumns && g.a_col == 1 && g.k >= 4 * (g.n - 1);
+}
+
+// Low and High half of each of the two vectors' `Parts` equal parts, those of `a` first.
+template <class T, int Parts, int High, int... I>
+inline Vec<T> halves(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
+    constexpr int W = Simd<T>::width, part = W / Parts, half = part / 2;
+    return __builtin_shufflevector(a, b, (I / half * part + I % half + High * half)...);
+}
+
+// Adds the lanes of each of Count = 2, 4, ... W vectors, all at once: `sums[0]` then holds their
+// sums, in order, with W / Count of each. Per sum it costs 2 shuffles and an addition, where a
+// vector alone costs 20 cycles and more. The additions are those of sum_lanes.
+template <class T, int Count, int Parts = 1>
+inline void sum_lanes_of(Vec<T>* sums) {
+    if constexpr (Count > 1) {
+        constexpr auto lanes = std::make_integer_sequence<int, Simd<T>::width>{};
+        FASTNN_UNROLL for (int i = 0; i < Count / 2; ++i) {
+            const Vec<T> a = sums[2 * i], b = sums[2 * i + 1];
+            sums[i] = halves<T, Parts, 0>(a, b, lanes) + halves<T, Parts, 1>(a, b, lanes);
+        }
+        sum_lanes_of<T, Count / 2, 2 * Parts>(sums);
+    }
+}
 
 template <class T>
 inline T sum_lanes(Vec<T> v) {
@@ -35,72 +62,74 @@ inline void store_element(const Gemm<T>& g, T s, int64_t i, int64_t j) {
     g.c[i * g.c_row + j * g.c_col] = s;
 }
 
-// Rows i.. of A (k contiguous) against all columns of B, given as N rows of k.
-template <class T, int MR, int N>
-void dot_tile(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t i) {
-    constexpr int W = Simd<T>::width;
-    Vec<T> sum[MR][N];
-    FASTNN_UNROLL for (int r = 0; r < MR; ++r) FASTNN_UNROLL for (int j = 0; j < N; ++j) sum[r][j] =
-        Vec<T>{};
-    const T* a = g.a + i * g.a_row;
-    const int64_t whole = g.k / W * W;
+// As many rows as give one vector of sums.
+template <class T, int N>
+constexpr int kDotRows = N < Simd<T>::width ? Simd<T>::width / N : 1;
+
+// `rows` rows from i on of A (k contiguous) against all columns of B, given as N rows of k. Rows
+// beyond are computed as the last one again.
+template <class T, int N>
+void dot_tile(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t i, int64_t rows) {
+    constexpr int W = Simd<T>::width, MR = kDotRows<T, N>, Sums = MR * N > W ? MR * N : W;
+    Vec<T> sum[Sums] = {};
+    const T* a[MR];
+    FASTNN_UNROLL for (int r = 0; r < MR; ++r) a[r] = g.a + (i + smaller(r, rows - 1)) * g.a_row;
     const auto step = [&](int64_t p, int64_t n) {
+        Vec<T> y[N];
+        FASTNN_UNROLL for (int j = 0; j < N; ++j) y[j] = load_n(b + j * b_stride + p, n);
         FASTNN_UNROLL for (int r = 0; r < MR; ++r) {
-            const Vec<T> x = load_n(a + r * g.a_row + p, n);
-            FASTNN_UNROLL for (int j = 0; j < N; ++j) sum[r][j] +=
-                x * load_n(b + j * b_stride + p, n);
+            const Vec<T> x = load_n(a[r] + p, n);
+            FASTNN_UNROLL for (int j = 0; j < N; ++j) sum[r * N + j] += x * y[j];
         }
     };
+    const int64_t whole = g.k / W * W;
     for (int64_t p = 0; p < whole; p += W) step(p, W);
     if (whole < g.k) step(whole, g.k - whole);
-    for (int r = 0; r < MR; ++r) {
-        for (int j = 0; j < N; ++j) {
-            store_element(g, sum_lanes<T>(sum[r][j]), i + r, j);
-        }
+    T sums[Sums];
+    if constexpr (Sums == W) {
+        sum_lanes_of<T, W>(sum);
+        if (g.c_col == 1 && g.c_row == N && !(g.bias || g.relu || g.mask))
+            return store_n(g.c + i * N, sum[0], rows * N);
+        store(sums, sum[0]);
+    } else {
+        for (int s = 0; s < Sums; ++s) sums[s] = sum_lanes<T>(sum[s]);
     }
+    for (int r = 0; r < rows; ++r)
+        for (int j = 0; j < N; ++j) store_element(g, sums[r * N + j], i + r, j);
 }
 
 template <class T, int N>
 void dot_rows(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t begin, int64_t end) {
-    int64_t i = begin;
-    for (; i + kDotRows <= end; i += kDotRows) dot_tile<T, kDotRows, N>(g, b, b_stride, i);
-    for (; i < end; ++i) dot_tile<T, 1, N>(g, b, b_stride, i);
+    constexpr int MR = kDotRows<T, N>;
+    for (int64_t i = begin; i < end; i += MR)
+        dot_tile<T, N>(g, b, b_stride, i, smaller(MR, end - i));
 }
 
-// k too short for vectors: packing and adding lanes would cost more than the product.
+// B as g.n rows of k.
 template <class T>
-void short_products(const Gemm<T>& g) {
-    parallel_for(g.m, kDotRows, g.n * (g.k + kElementCost), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-            for (int64_t j = 0; j < g.n; ++j) {
-                T s = 0;
-                for (int64_t p = 0; p < g.k; ++p)
-                    s += g.a[i * g.a_row + p] * g.b[p * g.b_row + j * g.b_col];
-                store_element(g, s, i, j);
-            }
-        }
+void pack_columns(T* to, const Gemm<T>& g) {
+    constexpr int W = Simd<T>::width;
+    for (int64_t p = 0; p < g.k; p += W)
+        for (int64_t j = 0; j < g.n; j += W)
+            transpose(to + j * g.k + p, g.k, smaller(W, g.k - p), g.b + p * g.b_row + j * g.b_col,
+                      g.b_row, g.b_col, g.k - p, g.n - j);
+}
+
+template <class T, int... Before>
+void dot_products(const Gemm<T>& g, std::integer_sequence<int, Before...>) {
+    using Fn = void (*)(const Gemm<T>&, const T*, int64_t, int64_t, int64_t);
+    static constexpr Fn by_columns[] = {&dot_rows<T, Before + 1>...};
+    parallel_for(g.m, Simd<T>::width, g.n * (g.k + kElementCost), [&](int64_t begin, int64_t end) {
+        if (g.b_row == 1) return by_columns[g.n - 1](g, g.b, g.b_col, begin, end);
+        T* const packed = static_cast<T*>(workspace(size_t(g.n * g.k) * sizeof(T)));
+        pack_columns(packed, g);
+        by_columns[g.n - 1](g, packed, g.k, begin, end);
     });
 }
 
 template <class T>
 void dot_products(const Gemm<T>& g) {
-    if (g.k < 2 * Simd<T>::width) return short_products(g);
-    using Fn = void (*)(const Gemm<T>&, const T*, int64_t, int64_t, int64_t);
-    static constexpr Fn by_columns[kDotColumns] = {&dot_rows<T, 1>, &dot_rows<T, 2>,
-                                                   &dot_rows<T, 3>, &dot_rows<T, 4>};
-    const bool in_place = g.b_row == 1;
-    parallel_for(g.m, kDotRows, g.n * g.k, [&](int64_t begin, int64_t end) {
-        const T* b = g.b;
-        int64_t stride = g.b_col;
-        if (!in_place) {
-            T* const packed = static_cast<T*>(workspace(size_t(g.n * g.k) * sizeof(T)));
-            for (int64_t p = 0; p < g.k; ++p)
-                for (int64_t j = 0; j < g.n; ++j)
-                    packed[j * g.k + p] = g.b[p * g.b_row + j * g.b_col];
-            b = packed, stride = g.k;
-        }
-        by_columns[g.n - 1](g, b, stride, begin, end);
-    });
+    dot_products(g, std::make_integer_sequence<int, kDotColumns>{});
 }
 
 }  // namespace

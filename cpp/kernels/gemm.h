@@ -71,13 +71,13 @@ template <class T, int MR, int NV, bool Packed>
 void tile(const Gemm<T>& g, const Tile<T>& t) {
     constexpr int W = Simd<T>::width;
     const int64_t a_row = Packed ? 1 : t.a_row;
-    const bool plain = g.c_col == 1 && t.cols >= NV * W;
+    const bool whole = g.c_col == 1 && t.cols >= NV * W;
     T* c = g.c + t.i * g.c_row + t.j * g.c_col;
     Vec<T> sum[MR][NV];
     FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
         sum[i][v] = Vec<T>{};
     if (!t.first) {
-        if (plain) {
+        if (whole) {
             FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
                 sum[i][v] = load(c + i * g.c_row + v * W);
         } else {
@@ -96,9 +96,14 @@ void tile(const Gemm<T>& g, const Tile<T>& t) {
             FASTNN_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] += x * row[v];
         }
     }
-    if (plain && !(t.last && (g.bias || g.relu || g.mask))) {
+    const bool plain = g.c_col == 1 && !(t.last && (g.bias || g.relu || g.mask));
+    if (plain && whole) {
         FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
             store(c + i * g.c_row + v * W, sum[i][v]);
+        return;
+    }
+    if (plain && NV == 1) {
+        FASTNN_UNROLL for (int i = 0; i < MR; ++i) store_part(c + i * g.c_row, sum[i][0], t.cols);
         return;
     }
     for (int i = 0; i < MR; ++i) {
@@ -122,7 +127,7 @@ inline TileFn<T> tile_of_rows(int64_t rows, std::integer_sequence<int, Rows...>)
 
 template <class T, int NV, bool Packed>
 inline TileFn<T> tile_fn(int64_t rows) {
-    constexpr int most = Packed ? kTileRows : kWideRows;
+    constexpr int most = NV == kWideVectors ? kWideRows : kTileRows;
     return tile_of_rows<T, NV, Packed>(rows, std::make_integer_sequence<int, most>{});
 }
 
@@ -199,7 +204,7 @@ template <class T>
 void gemm_block(const Gemm<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
     constexpr int W = Simd<T>::width, panel = kPanelVectors * W;
     const bool in_place = reads_a_in_place<T>(j1 - j0);
-    const RowTiles tiles(i1 - i0, in_place ? kWideRows : kTileRows);
+    const RowTiles tiles(i1 - i0, kTileRows);
     const int64_t blocks = g.k > kBlockK ? (g.k + kBlockK - 1) / kBlockK : 1;
     const int64_t depth = (g.k + blocks - 1) / blocks;
     const int64_t b_size = depth * smaller(kBlockN, j1 - j0 + panel);
@@ -262,7 +267,8 @@ void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1) {
             for (; j + width <= whole; j += width)
                 run(fn, k, depth, j, g.b + k * g.b_row + j, g.b_row, width);
         };
-        run_while_whole(tile_fn<T, kWideVectors, false>(g.m), kWideVectors * W);
+        if (g.m <= kWideRows)
+            run_while_whole(tile_fn<T, kWideVectors, false>(g.m), kWideVectors * W);
         run_while_whole(tile_fn<T, 2, false>(g.m), 2 * W);
         run_while_whole(tile_fn<T, 1, false>(g.m), W);
     }
@@ -303,15 +309,13 @@ void gemm(const Gemm<T>& given) {
     constexpr int W = Simd<T>::width;
     Gemm<T> g = given;
     if (g.m == 0 || g.n == 0) return;
+    if (is_dot(g)) return dot_products(g);
     const bool plain = !g.bias && !g.relu && !g.mask;
-    const bool few_columns = g.a_row == 1 ? g.n < W : g.n <= kDotColumns && g.k < 2 * W;
-    if (plain && few_columns && g.m > g.n) {
+    if (plain && g.a_row == 1 && g.n < W && g.m > g.n) {
         // such as dW of a layer with few inputs: C^T = B^T A^T has its long side along the vectors
         g = {g.n, g.m, g.k, g.b, g.b_col, g.b_row, g.a, g.a_col, g.a_row, g.c, g.c_col, g.c_row};
-    } else if (g.n <= kDotColumns && g.a_col == 1) {
-        return dot_products(g);
     }
-    const bool few_rows = g.m <= kWideRows && g.b_col == 1 && g.k > 0;
+    const bool few_rows = g.m <= kTileRows && g.b_col == 1 && g.k > 0;
     parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
         const Grid grid = few_rows ? Grid{1, threads} : choose_grid(g, threads);
         const Range rows = share(g.m, 1, thread / grid.cols, grid.rows);

@@ -223,7 +223,8 @@ def as_indices(indices: Iterable[int], n: int, who: str) -> NDArray[np.int64]:
 
 
 def _rows(array: np.ndarray[Any, Any], indices: NDArray[np.int64]) -> np.ndarray[Any, Any]:
-    # np.take copies the whole of a non-contiguous array first: once a batch, for F-ordered data.
-    if array.flags.c_contiguous:
+    # np.take copies the whole of a non-contiguous array first: once a batch, for F-ordered data;
+    # so it does for values at odd addresses, as in a file mapped behind its header.
+    if array.flags.c_contiguous and array.flags.aligned:
         return np.take(array, indices, axis=0)
     return np.ascontiguousarray(array[indices])

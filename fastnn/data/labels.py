@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.data.dataset import Subset, TensorDataset
+from fastnn.options import whole
 from fastnn.tensor import Tensor, as_array
 
 __all__ = ["class_weights", "labels_of"]
@@ -36,9 +37,10 @@ def class_weights(labels: Any, num_classes: int | None = None) -> Tensor:
     array = labels_of(labels, "class_weights")
     if array.dtype.kind not in "iu":
         raise TypeError(f"class_weights: expected integer labels, got {array.dtype}")
-    if num_classes is not None and num_classes < 1:
-        raise ValueError(f"class_weights: expected num_classes of at least 1, got {num_classes}")
-    k = int(array.max()) + 1 if num_classes is None else num_classes
+    if num_classes is None:
+        k = int(array.max()) + 1
+    else:
+        k = whole("class_weights", "num_classes", num_classes, 1)
     bad = (array < 0) | (array >= k)
     if bad.any():
         raise IndexError(

@@ -12,7 +12,8 @@ from fastnn.data.collate import default_collate, default_convert
 from fastnn.data.dataset import Indexable, IterableDataset, as_indices, fetch_batch
 from fastnn.data.frames import is_frame
 from fastnn.data.order import GeneratorLike, SeedSource, draw_seed, epoch_order
-from fastnn.data.sampler import BatchSampler, checked_int
+from fastnn.data.sampler import BatchSampler
+from fastnn.options import flag, whole
 
 __all__ = ["DataLoader"]
 
@@ -86,13 +87,11 @@ class DataLoader(Generic[T_co]):
     ) -> None:
         self.dataset: Any = _checked_dataset(dataset)
         self.batch_size = (
-            None
-            if batch_size is None
-            else checked_int("DataLoader", "batch_size", batch_size, at_least=1)
+            None if batch_size is None else whole("DataLoader", "batch_size", batch_size, 1)
         )
-        self.shuffle = _checked_flag("shuffle", False if shuffle is None else shuffle)
-        self.drop_last = _checked_flag("drop_last", drop_last)
-        self.num_workers = checked_int("DataLoader", "num_workers", num_workers, at_least=0)
+        self.shuffle = flag("DataLoader", "shuffle", False if shuffle is None else shuffle)
+        self.drop_last = flag("DataLoader", "drop_last", drop_last)
+        self.num_workers = whole("DataLoader", "num_workers", num_workers, 0)
         self.sampler, self.batch_sampler = sampler, batch_sampler
         self.collate_fn, self.pin_memory = collate_fn, pin_memory
         self.generator, self.worker_options = generator, worker_options
@@ -191,9 +190,3 @@ def _checked_dataset(dataset: Any) -> Any:
         raise TypeError("DataLoader: expected a data set, got a data frame or series; "
                         "TensorDataset(frame, labels) makes one of its rows")  # fmt: skip
     return dataset
-
-
-def _checked_flag(name: str, value: bool) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"DataLoader: expected True or False as {name}, got {value!r}")
-    return bool(value)

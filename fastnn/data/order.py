@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import options
 from fastnn import random as _random
 
 __all__ = ["GeneratorLike", "SeedSource", "draw_seed", "epoch_order", "uniforms"]
@@ -49,7 +49,9 @@ def draw_seed(generator: GeneratorLike = None) -> int:
         return int(generator.integers(0, 2**64, dtype=np.uint64))
     if isinstance(generator, SeedSource):
         return generator.next_seed()
-    return _checked_seed(generator)
+    if isinstance(generator, bool) or not hasattr(generator, "__index__"):
+        raise TypeError(f"generator: expected {_KINDS}, got {generator!r}")
+    return options.seed("generator", generator)
 
 
 def epoch_order(n: int, seed: int, epoch: int = 0) -> NDArray[np.int64]:
@@ -96,12 +98,3 @@ def _raw(n: int, seed: int, epoch: int, stream: int) -> NDArray[np.uint64]:
     key = np.array([seed, epoch], dtype=np.uint64)
     counter = np.array([0, 0, 0, stream], dtype=np.uint64)
     return np.random.Philox(key=key, counter=counter).random_raw(n)
-
-
-def _checked_seed(seed: object) -> int:
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise TypeError(f"generator: expected {_KINDS}, got {seed!r}")
-    value = operator.index(seed)
-    if not 0 <= value < 2**64:
-        raise ValueError(f"generator: expected a seed from 0 to 2**64 - 1, got {value}")
-    return value

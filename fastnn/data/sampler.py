@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
@@ -11,10 +10,11 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 
 from fastnn.data.order import GeneratorLike, draw_seed, epoch_order, uniforms
+from fastnn.options import whole
 from fastnn.tensor import as_array
 
 __all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler",
-           "WeightedRandomSampler", "checked_int"]  # fmt: skip
+           "WeightedRandomSampler"]  # fmt: skip
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -82,7 +82,7 @@ class RandomSampler(Sampler[int]):
     ) -> None:
         self.data_source, self.replacement, self.generator = data_source, replacement, generator
         wanted = len(data_source) if num_samples is None else num_samples
-        self.num_samples = checked_int("RandomSampler", "num_samples", wanted, at_least=1)
+        self.num_samples = whole("RandomSampler", "num_samples", wanted, 1)
 
     def __iter__(self) -> Iterator[int]:
         n, wanted, seed = len(self.data_source), self.num_samples, draw_seed(self.generator)
@@ -141,9 +141,7 @@ class WeightedRandomSampler(Sampler[int]):
         generator: GeneratorLike = None,
     ) -> None:
         self.weights = as_array(weights).astype(np.float64)
-        self.num_samples = checked_int(
-            "WeightedRandomSampler", "num_samples", num_samples, at_least=1
-        )
+        self.num_samples = whole("WeightedRandomSampler", "num_samples", num_samples, 1)
         self.replacement, self.generator = replacement, generator
         finite = np.isfinite(self.weights) & (self.weights >= 0)
         if self.weights.ndim != 1 or not finite.all() or not 0 < self.weights.sum() < np.inf:
@@ -192,7 +190,7 @@ class BatchSampler(Sampler[list[Any]]):
 
     def __init__(self, sampler: Iterable[Any], batch_size: int, drop_last: bool) -> None:
         self.sampler, self.drop_last = sampler, drop_last
-        self.batch_size = checked_int("BatchSampler", "batch_size", batch_size, at_least=1)
+        self.batch_size = whole("BatchSampler", "batch_size", batch_size, 1)
 
     def __iter__(self) -> Iterator[list[Any]]:
         indices = iter(self.sampler)
@@ -203,16 +201,3 @@ class BatchSampler(Sampler[list[Any]]):
     def __len__(self) -> int:
         n = len(cast(Sized, self.sampler))
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
-
-
-def checked_int(who: str, name: str, value: int, *, at_least: int) -> int:
-    """Check a whole number that a user gave.
-
-    >>> checked_int("DataLoader", "num_workers", np.int64(2), at_least=0)
-    2
-    """
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{who}: expected an integer {name}, got {value!r}")
-    if value < at_least:
-        raise ValueError(f"{who}: expected {name} of at least {at_least}, got {value}")
-    return operator.index(value)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.data.frames import column_names
-from fastnn.data.sampler import checked_int
 from fastnn.nn.module import Module
-from fastnn.tensor import Tensor, as_array, as_tensor, record
+from fastnn.options import whole
+from fastnn.tensor import Tensor, as_array, as_stored, as_tensor, record
 
 __all__ = ["MinMaxScale", "Standardize"]
 
@@ -31,16 +31,21 @@ class _Affine(NamedTuple):
 class _Scaler(Module):
     """What both have in common; a derived class says what is measured and how it is applied.
 
-    The statistics are float64 buffers, and the arithmetic is done in float64; results have the
-    type of the input, float32 where that was not floating-point.
+    The statistics are float64 buffers, whatever type the model has, and the arithmetic is done in
+    float64. A layer's results are of `dtype`, that of the layers behind it; those of `transform`
+    and `inverse_transform` have the type of their input, float32 where that was not
+    floating-point.
     """
 
     num_features: int | None
 
-    def __init__(self, num_features: int | None, statistics: Sequence[str]) -> None:
+    def __init__(self, num_features: int | None, statistics: Sequence[str], dtype: Any) -> None:
         super().__init__()
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise TypeError(f"{self._name}: expected dtype float32 or float64, got {self.dtype}")
         if num_features is not None:
-            num_features = checked_int(self._name, "num_features", num_features, at_least=1)
+            num_features = whole(self._name, "num_features", num_features, 1)
         self.num_features = num_features
         for name in statistics:
             self.register_buffer(name, Tensor(np.zeros(num_features or 0)))
@@ -81,7 +86,7 @@ class _Scaler(Module):
             RuntimeError: before `fit`.
             ValueError: if X has another number of columns, or holds NaN or infinity.
         """
-        return self._convert(X, self.forward)
+        return self._table(X, self._scale)
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Fit to X, then scale it."""
@@ -89,17 +94,11 @@ class _Scaler(Module):
 
     def inverse_transform(self, X: Any) -> Any:
         """Undo `transform`, for instance to have predictions in the unit of the target."""
-        return self._convert(X, self._inverse)
+        return self._table(X, self._inverse)
 
     def forward(self, input: Any) -> Tensor:
-        """Scale (*, F); gradients flow through, NaN stays NaN."""
-        shift, divisor, offset = self._affine(input)
-        return _apply(
-            type(self).__name__,
-            as_tensor(input),
-            lambda x: (x - shift) / divisor + offset,
-            lambda g: g / divisor,
-        )
+        """Scale (*, F) and round to `dtype`; gradients flow through, NaN stays NaN."""
+        return self._scale(input, self.dtype)
 
     def extra_repr(self) -> str:
         """How many columns, once that is known."""
@@ -118,6 +117,19 @@ class _Scaler(Module):
     @property
     def _name(self) -> str:
         return type(self).__name__
+
+    def _convert(self, kind: np.dtype[Any]) -> None:
+        self.dtype = kind  # of results; rounded statistics would be others
+
+    def _scale(self, input: Any, dtype: np.dtype[Any] | None = None) -> Tensor:
+        shift, divisor, offset = self._affine(input)
+        return _apply(
+            self._name,
+            as_tensor(input),
+            lambda x: (x - shift) / divisor + offset,
+            lambda g: g / divisor,
+            dtype,
+        )
 
     def _inverse(self, input: Any) -> Tensor:
         shift, divisor, offset = self._affine(input)
@@ -143,7 +155,7 @@ class _Scaler(Module):
             )
         return self._fitted()
 
-    def _convert(self, X: Any, function: Any) -> Any:
+    def _table(self, X: Any, function: Any) -> Any:
         table = self._columns(X)
         self._affine(table)  # a shape that does not fit is told before any value
         for _ in _blocks(self._name, table, column_names(X)):
@@ -151,8 +163,8 @@ class _Scaler(Module):
         return function(X) if isinstance(X, Tensor) else function(as_array(X)).numpy()
 
     def _columns(self, X: Any) -> NDArray[Any]:
-        """X as (N, F)."""
-        array = as_array(X)
+        """X as (N, F), in the type of its file: `_blocks` converts."""
+        array = as_stored(X)
         if array.ndim not in (1, 2) or not array.size:
             raise ValueError(
                 f"{self._name}: expected X of shape (N, F), or (N,) for one column, N and F > 0, "
@@ -170,14 +182,16 @@ class Standardize(_Scaler):
 
     Fit it on the training part only, then transform all parts. As a layer,
     `nn.Sequential(scaler, nn.Linear(...), ...)`, it takes raw rows, and its statistics are saved
-    with the model.
+    with the model. Rows of float64 or whole numbers need not be rounded to float32 before: the
+    mean is subtracted in float64, so a column of 1e8 +- 1 keeps its digits.
 
     Args:
         num_features: F; by default that of the rows it is fitted on. Give it where a state is
             loaded instead.
+        dtype: Of a layer's results: float32, or float64 in a model of float64.
 
     Raises:
-        TypeError: if `num_features` is not an integer.
+        TypeError: if `num_features` is not an integer, or for another `dtype`.
         ValueError: if it is below 1.
 
     >>> scaler = Standardize()
@@ -187,8 +201,8 @@ class Standardize(_Scaler):
     [[4.0, 5.0]]
     """
 
-    def __init__(self, num_features: int | None = None) -> None:
-        super().__init__(num_features, ("mean", "std"))
+    def __init__(self, num_features: int | None = None, *, dtype: Any = np.float32) -> None:
+        super().__init__(num_features, ("mean", "std"), dtype)
 
     def _measure(self, table: NDArray[Any], names: list[str] | None) -> dict[str, Floats]:
         n, F = table.shape
@@ -226,9 +240,10 @@ class MinMaxScale(_Scaler):
     Args:
         num_features: F; by default that of the rows it is fitted on.
         feature_range: (low, high).
+        dtype: Of a layer's results: float32, or float64 in a model of float64.
 
     Raises:
-        TypeError: if `num_features` is not an integer.
+        TypeError: if `num_features` is not an integer, or for another `dtype`.
         ValueError: if it is below 1, or low < high does not hold.
 
     >>> MinMaxScale().fit_transform(np.array([10.0, 15.0, 20.0])).tolist()
@@ -236,9 +251,13 @@ class MinMaxScale(_Scaler):
     """
 
     def __init__(
-        self, num_features: int | None = None, feature_range: Sequence[float] = (0.0, 1.0)
+        self,
+        num_features: int | None = None,
+        feature_range: Sequence[float] = (0.0, 1.0),
+        *,
+        dtype: Any = np.float32,
     ) -> None:
-        super().__init__(num_features, ("min", "max"))
+        super().__init__(num_features, ("min", "max"), dtype)
         bounds = as_array(feature_range)
         if bounds.shape != (2,) or not np.isfinite(bounds).all() or not bounds[0] < bounds[1]:
             raise ValueError(
@@ -265,12 +284,15 @@ def _divisor(spread: NDArray[Any]) -> Floats:
     return np.where(spread == 0, 1.0, spread)
 
 
-def _apply(name: str, x: Tensor, function: Any, slope: Any) -> Tensor:
+def _apply(
+    name: str, x: Tensor, function: Any, slope: Any, dtype: np.dtype[Any] | None = None
+) -> Tensor:
     """Record an affine function, computed in float64 and rounded once."""
-    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
+    if dtype is None:
+        dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # infinities show themselves
         out = function(as_array(x).astype(np.float64)).astype(dtype)
-    return record(out, name, (x,), lambda g: (slope(g).astype(g.dtype),))
+    return record(out, name, (x,), lambda g: (slope(g).astype(x.dtype),))
 
 
 def _blocks(who: str, table: NDArray[Any], names: list[str] | None) -> Iterator[Floats]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fastnn.data.dataset import Indexable, Subset
 from fastnn.data.labels import labels_of
 from fastnn.data.order import GeneratorLike, draw_seed, epoch_order
+from fastnn.options import is_number
 
 __all__ = ["random_split", "stratified_split"]
 
@@ -131,7 +132,7 @@ def _round_table(counts: NDArray[np.int64], sizes: list[int]) -> NDArray[np.int6
 
 def _sizes(n: int, lengths: Sequence[int | float], who: str) -> list[int]:
     """Find whole sizes that sum to `n`, from sizes or fractions."""
-    if any(isinstance(x, bool) or not isinstance(x, int | float | np.number) for x in lengths):
+    if not all(map(is_number, lengths)):
         raise TypeError(f"{who}: expected numbers as lengths, got {list(lengths)!r}")
     if any(not x >= 0 for x in lengths):
         raise ValueError(f"{who}: expected lengths of at least 0, got {list(lengths)!r}")

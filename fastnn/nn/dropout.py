@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastnn.nn import functional as F
-from fastnn.nn.functional.dropout import check_probability
 from fastnn.nn.module import Module
+from fastnn.options import share
 from fastnn.tensor import Tensor
 
 __all__ = ["Dropout"]
@@ -36,7 +36,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        check_probability(p)
+        share("Dropout", "p", p)
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Any) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.autograd import Array, no_grad
+from fastnn.options import at_least_zero, number, one_of, share
 from fastnn.random import Generator, default_generator
 from fastnn.tensor import Tensor
 
@@ -53,9 +54,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
             f"calculate_gain: expected one of {', '.join([*_GAINS, 'leaky_relu'])}, "
             f"got {nonlinearity!r}"
         )
-    slope = 0.01 if param is None else param
-    if isinstance(slope, bool) or not isinstance(slope, int | float):
-        raise TypeError(f"calculate_gain: expected the slope to be a number, got {slope!r}")
+    slope = number("calculate_gain", "the slope", 0.01 if param is None else param)
     return math.sqrt(2 / (1 + slope**2))
 
 
@@ -144,8 +143,7 @@ def normal_(
     >>> fastnn.nn.init.normal_(fastnn.zeros(3), mean=5.0, std=0.0)
     tensor([5., 5., 5.])
     """
-    if not std >= 0:
-        raise ValueError(f"normal_: expected std >= 0, got {std}")
+    at_least_zero("normal_", "std", std, infinite=True)
     dtype = _float_type("normal_", tensor)
     draws = _stream(generator).standard_normal(tensor.shape, dtype=dtype)
     return tensor.copy_(draws * tensor.dtype.type(std) + tensor.dtype.type(mean))
@@ -332,8 +330,7 @@ def sparse_(
     [2, 2, 2]
     """
     rows, cols = _matrix("sparse_", tensor)
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"sparse_: expected 0 <= sparsity <= 1, got {sparsity}")
+    share("sparse_", "sparsity", sparsity)
     normal_(tensor, 0.0, std, generator)
     order = _stream(generator).random((rows, cols)).argsort(axis=0)
     values = tensor._array.copy()
@@ -389,9 +386,8 @@ def _xavier_std(who: str, tensor: Tensor, gain: float) -> float:
 
 def _kaiming_std(who: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     fans = dict(zip(("fan_in", "fan_out"), _fans(who, tensor), strict=True))
-    if mode not in fans:
-        raise ValueError(f"{who}: expected mode 'fan_in' or 'fan_out', got {mode!r}")
-    return calculate_gain(nonlinearity, a) / math.sqrt(max(fans[mode], 1))
+    fan = fans[one_of(who, "mode", mode, *fans)]
+    return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
 
 
 def _truncated(rng: np.random.Generator, low: float, high: float, n: int) -> Array:

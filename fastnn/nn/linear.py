@@ -10,7 +10,7 @@ from fastnn.nn import functional as F
 from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
-from fastnn.nn.sizes import checked_size
+from fastnn.options import whole
 from fastnn.tensor import Tensor
 
 __all__ = ["Linear"]
@@ -41,8 +41,8 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, dtype: Any = np.float32
     ) -> None:
         super().__init__()
-        self.in_features = checked_size("Linear", "in_features", in_features)
-        self.out_features = checked_size("Linear", "out_features", out_features)
+        self.in_features = whole("Linear", "in_features", in_features, 0)
+        self.out_features = whole("Linear", "out_features", out_features, 0)
         self.weight = Parameter(np.empty((self.out_features, self.in_features), dtype))
         self.bias = Parameter(np.empty(self.out_features, dtype)) if bias else None
         self.reset_parameters()

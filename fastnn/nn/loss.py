@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.nn import functional as F
-from fastnn.nn.functional import loss_options as options
+from fastnn.nn.functional import loss_options
 from fastnn.nn.module import Module
+from fastnn.options import above_zero, at_least_zero, integer, share
 from fastnn.tensor import Tensor, as_array
 
 __all__ = [
@@ -20,9 +21,11 @@ __all__ = [
 class _Loss(Module):
     """A loss with a reduction."""
 
-    def __init__(self, size_average: None, reduce: None, reduction: str) -> None:
+    def __init__(
+        self, size_average: None = None, reduce: None = None, reduction: str = "mean"
+    ) -> None:
         super().__init__()
-        options.check_reduction(type(self).__name__, reduction, size_average, reduce)
+        loss_options.check_reduction(type(self).__name__, reduction, size_average, reduce)
         self.reduction = reduction
 
     def _set_weight(self, name: str, weight: Any) -> None:
@@ -69,8 +72,8 @@ class CrossEntropyLoss(_Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self._set_weight("weight", weight)
-        self.ignore_index = options.check_ignore_index("CrossEntropyLoss", ignore_index)
-        self.label_smoothing = options.check_smoothing("CrossEntropyLoss", label_smoothing)
+        self.ignore_index = integer("CrossEntropyLoss", "ignore_index", ignore_index)
+        self.label_smoothing = share("CrossEntropyLoss", "label_smoothing", label_smoothing)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map logits `(N, classes)` and classes `(N,)` or probabilities to the loss."""
@@ -118,7 +121,7 @@ class NLLLoss(_Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self._set_weight("weight", weight)
-        self.ignore_index = options.check_ignore_index("NLLLoss", ignore_index)
+        self.ignore_index = integer("NLLLoss", "ignore_index", ignore_index)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map log-probabilities `(N, classes)` and classes `(N,)` to the loss."""
@@ -216,11 +219,6 @@ class MSELoss(_Loss):
     tensor(2.)
     """
 
-    def __init__(
-        self, size_average: None = None, reduce: None = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map predictions and targets of the same shape to the loss."""
         return F.mse_loss(input, target, reduction=self.reduction)
@@ -241,11 +239,6 @@ class L1Loss(_Loss):
     >>> fastnn.nn.L1Loss()(fastnn.tensor([1.0, 2.0]), fastnn.tensor([1.0, 4.0]))
     tensor(1.)
     """
-
-    def __init__(
-        self, size_average: None = None, reduce: None = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map predictions and targets of the same shape to the loss."""
@@ -280,7 +273,7 @@ class SmoothL1Loss(_Loss):
         beta: float = 1.0,
     ) -> None:
         super().__init__(size_average, reduce, reduction)
-        self.beta = options.check_beta("SmoothL1Loss", beta)
+        self.beta = at_least_zero("SmoothL1Loss", "beta", beta)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map predictions and targets of the same shape to the loss."""
@@ -306,8 +299,8 @@ class HuberLoss(_Loss):
     """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
-        super().__init__(None, None, reduction)
-        self.delta = options.check_delta("HuberLoss", delta)
+        super().__init__(reduction=reduction)
+        self.delta = above_zero("HuberLoss", "delta", delta)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map predictions and targets of the same shape to the loss."""

@@ -390,11 +390,16 @@ class Module:
             return self
         if kind.kind != "f":
             raise TypeError(f"to: expected float32 or float64 for a module, got {kind}")
-        for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.dtype.kind == "f" and tensor.dtype != kind:
+        for module in self.modules():
+            module._convert(kind)
+        return self
+
+    def _convert(self, kind: np.dtype[Any]) -> None:
+        """What `to` does to this module itself, without those below."""
+        for tensor in (*self._parameters.values(), *self._buffers.values()):
+            if tensor is not None and tensor.dtype.kind == "f" and tensor.dtype != kind:
                 tensor.data = tensor._array.astype(kind)
                 tensor.grad = None
-        return self
 
     def type(self: _M, dst_type: Any) -> _M:
         """The same as `to(dtype)`."""

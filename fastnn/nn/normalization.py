@@ -11,7 +11,8 @@ from fastnn.nn import functional as F
 from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
-from fastnn.nn.sizes import checked_shape, checked_size
+from fastnn.nn.sizes import checked_shape
+from fastnn.options import whole
 from fastnn.tensor import Tensor, as_tensor
 
 __all__ = ["BatchNorm1d", "LayerNorm"]
@@ -59,7 +60,7 @@ class BatchNorm1d(Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.num_features = checked_size("BatchNorm1d", "num_features", num_features)
+        self.num_features = whole("BatchNorm1d", "num_features", num_features, 0)
         self.eps, self.momentum = eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = Parameter(np.empty(self.num_features, dtype)) if affine else None

@@ -1,31 +1,13 @@
-"""Checks of the sizes a layer is made with."""
+"""Checks of the shapes a layer is made with."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["checked_shape", "checked_size"]
+from fastnn.options import integer
 
-
-def checked_size(who: str, name: str, value: Any) -> int:
-    """`value` as an int.
-
-    Raises:
-        TypeError: if it is not an integer.
-        ValueError: if it is negative.
-
-    >>> checked_size("Linear", "in_features", 3)
-    3
-    """
-    try:
-        size = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{who}: expected an integer {name}, got {value!r}") from None
-    if size < 0:
-        raise ValueError(f"{who}: expected {name} >= 0, got {size}")
-    return size
+__all__ = ["checked_shape"]
 
 
 def checked_shape(who: str, name: str, value: int | Sequence[int]) -> tuple[int, ...]:
@@ -40,7 +22,7 @@ def checked_shape(who: str, name: str, value: int | Sequence[int]) -> tuple[int,
     """
     given: Any = value if isinstance(value, tuple | list) else (value,)
     try:
-        sizes = tuple(operator.index(n) for n in given)
+        sizes = tuple(integer(who, name, n) for n in given)
     except TypeError:
         raise TypeError(
             f"{who}: expected {name} to be an integer or a sequence of integers, got {value!r}"

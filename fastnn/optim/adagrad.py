@@ -10,7 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import Array
 from fastnn.optim.optimizer import Group, Optimizer
-from fastnn.optim.options import at_least_zero
+from fastnn.options import at_least_zero
 
 __all__ = ["Adagrad"]
 
@@ -68,8 +68,8 @@ class Adagrad(Optimizer):
     def check_options(self, group: Group) -> None:
         """Raise unless the formula makes sense."""
         super().check_options(group)
-        names = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
-        at_least_zero("Adagrad", **{name: group[name] for name in names})
+        for name in ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"):
+            at_least_zero("Adagrad", name, group[name])
 
     def init_state(self, values: Array, group: Group) -> dict[str, Array]:
         """The sum of squared gradients."""

@@ -10,7 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import Array
 from fastnn.optim.optimizer import Group, Optimizer
-from fastnn.optim.options import at_least_zero, flag, fraction
+from fastnn.options import at_least_zero, flag, fraction
 
 __all__ = ["Adam"]
 
@@ -71,12 +71,15 @@ class Adam(Optimizer):
         """Raise unless the formula makes sense."""
         who = type(self).__name__
         super().check_options(group)
-        at_least_zero(who, **{name: group[name] for name in ("lr", "eps", "weight_decay")})
-        flag(who, **{name: group[name] for name in ("amsgrad", "decoupled_weight_decay")})
+        for name in ("lr", "eps", "weight_decay"):
+            at_least_zero(who, name, group[name])
+        for name in ("amsgrad", "decoupled_weight_decay"):
+            flag(who, name, group[name])
         betas = group["betas"]
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise ValueError(f"{who}: expected two betas, got {betas!r}")
-        fraction(who, beta1=betas[0], beta2=betas[1])
+        fraction(who, "beta1", betas[0])
+        fraction(who, "beta2", betas[1])
 
     def init_state(self, values: Array, group: Group) -> dict[str, Array]:
         """The averages of the gradient and of its square; the largest takes no memory unused."""

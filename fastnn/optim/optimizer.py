@@ -10,8 +10,8 @@ import numpy as np
 
 from fastnn.autograd import Array, enable_grad
 from fastnn.nn.parameter import FlatBlock
-from fastnn.optim.options import flag, hint
 from fastnn.optim.saved import checked_entry, checked_groups, keys_by_place
+from fastnn.options import flag
 from fastnn.tensor import Tensor
 
 __all__ = ["Optimizer"]
@@ -58,8 +58,15 @@ class Optimizer:
 
     def check_options(self, group: Group) -> None:
         """Raise unless the options of a group, its own and the defaults, are valid."""
-        flag(self._who, maximize=group["maximize"])
-        hint(self._who, group)
+        for name in ("foreach", "fused", "capturable"):
+            if group.get(name) is not None:
+                flag(self._who, name, group[name])
+        flag(self._who, "maximize", group["maximize"])
+        if flag(self._who, "differentiable", group["differentiable"]):
+            raise ValueError(
+                f"{self._who}: differentiable=True is not supported, a step is not recorded; "
+                "write the update with tensor operations instead"
+            )
 
     def init_state(self, values: Array, group: Group) -> dict[str, Array]:
         """What the state of the parameters `values` starts as: arrays of their size, by name."""

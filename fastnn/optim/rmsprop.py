@@ -10,7 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import Array
 from fastnn.optim.optimizer import Group, Optimizer
-from fastnn.optim.options import at_least_zero, flag
+from fastnn.options import at_least_zero, flag, share
 
 __all__ = ["RMSprop"]
 
@@ -68,11 +68,10 @@ class RMSprop(Optimizer):
     def check_options(self, group: Group) -> None:
         """Raise unless the formula makes sense."""
         super().check_options(group)
-        flag("RMSprop", centered=group["centered"])
-        names = ("lr", "alpha", "eps", "weight_decay", "momentum")
-        at_least_zero("RMSprop", **{name: group[name] for name in names})
-        if group["alpha"] > 1:
-            raise ValueError(f"RMSprop: expected 0 <= alpha <= 1, got {group['alpha']!r}")
+        flag("RMSprop", "centered", group["centered"])
+        share("RMSprop", "alpha", group["alpha"])
+        for name in ("lr", "eps", "weight_decay", "momentum"):
+            at_least_zero("RMSprop", name, group[name])
 
     def init_state(self, values: Array, group: Group) -> dict[str, Array]:
         """Averages and velocity; those that no option touches take no memory."""

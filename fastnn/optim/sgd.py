@@ -10,7 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import Array
 from fastnn.optim.optimizer import Group, Optimizer
-from fastnn.optim.options import at_least_zero, flag
+from fastnn.options import at_least_zero, flag
 
 __all__ = ["SGD"]
 
@@ -67,9 +67,9 @@ class SGD(Optimizer):
     def check_options(self, group: Group) -> None:
         """Raise unless the formula makes sense."""
         super().check_options(group)
-        flag("SGD", nesterov=group["nesterov"])
-        names = ("lr", "momentum", "dampening", "weight_decay")
-        at_least_zero("SGD", **{name: group[name] for name in names})
+        flag("SGD", "nesterov", group["nesterov"])
+        for name in ("lr", "momentum", "dampening", "weight_decay"):
+            at_least_zero("SGD", name, group[name])
         momentum, dampening = group["momentum"], group["dampening"]
         if group["nesterov"] and (momentum <= 0 or dampening != 0):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening = 0, got "

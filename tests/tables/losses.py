@@ -143,9 +143,9 @@ _CE_ARGUMENTS = (
     *legacy(nn.CrossEntropyLoss, 1),
     (nn.CrossEntropyLoss, ("sum",), TypeError, r"real numbers, got str 'sum'"),
     (nn.CrossEntropyLoss, (None, None, 1.5), TypeError, r"integer ignore_index, got 1\.5"),
-    (lambda: nn.CrossEntropyLoss(label_smoothing=1.5), (), ValueError, r"in \[0, 1\], got 1\.5"),
-    (lambda: nn.CrossEntropyLoss(label_smoothing=-0.1), (), ValueError, r"in \[0, 1\], got -0\.1"),
-    (lambda: nn.CrossEntropyLoss(label_smoothing=np.nan), (), ValueError, r"in \[0, 1\], got nan"),
+    (lambda: nn.CrossEntropyLoss(label_smoothing=1.5), (), ValueError, r"<= 1, got 1\.5"),
+    (lambda: nn.CrossEntropyLoss(label_smoothing=-0.1), (), ValueError, r"<= 1, got -0\.1"),
+    (lambda: nn.CrossEntropyLoss(label_smoothing=np.nan), (), ValueError, r"<= 1, got nan"),
     (lambda: nn.CrossEntropyLoss(label_smoothing="0.1"), (), TypeError, r"a number, got '0\.1'"),
 )
 

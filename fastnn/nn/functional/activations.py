@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.autograd import Array
+from fastnn.options import integer, number, one_of
 from fastnn.tensor import Tensor, as_tensor, record
 
 __all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax",
@@ -52,7 +52,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     >>> fastnn.nn.functional.leaky_relu(fastnn.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1000,  2.0000])
     """
-    slope = _number("leaky_relu", "negative_slope", negative_slope)
+    slope = number("leaky_relu", "negative_slope", negative_slope)
     return _apply("leaky_relu", input, _core.leaky_relu_forward, _core.leaky_relu_backward, "input",
                   slope)  # fmt: skip
 
@@ -74,7 +74,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> fastnn.nn.functional.elu(fastnn.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
     """
-    scale = _number("elu", "alpha", alpha)
+    scale = number("elu", "alpha", alpha)
     return _apply("elu", input, _core.elu_forward, _core.elu_backward, "input", scale)
 
 
@@ -96,11 +96,9 @@ def gelu(input: Any, approximate: str = "none") -> Tensor:
     >>> fastnn.nn.functional.gelu(fastnn.tensor([-1.0, 2.0]))
     tensor([-0.1587,  1.9545])
     """
-    if approximate == "none":
-        return _apply("gelu", input, _core.gelu_forward, _core.gelu_backward, "input")
-    if approximate == "tanh":
+    if one_of("gelu", "approximate", approximate, "none", "tanh") == "tanh":
         return _apply("gelu", input, _core.gelu_tanh_forward, _core.gelu_tanh_backward, "input")
-    raise ValueError(f"gelu: expected approximate 'none' or 'tanh', got {approximate!r}")
+    return _apply("gelu", input, _core.gelu_forward, _core.gelu_backward, "input")
 
 
 def silu(input: Any, inplace: bool = False) -> Tensor:
@@ -172,7 +170,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> fastnn.nn.functional.softplus(fastnn.tensor([0.0, 30.0]))
     tensor([ 0.6931, 30.0000])
     """
-    options = _number("softplus", "beta", beta), _number("softplus", "threshold", threshold)
+    options = number("softplus", "beta", beta), number("softplus", "threshold", threshold)
     if beta == 0 or not math.isfinite(beta):
         raise ValueError(f"softplus: expected a finite beta other than 0, got {beta!r}")
     return _apply("softplus", input, _core.softplus_forward, _core.softplus_backward, "input",
@@ -293,24 +291,13 @@ def _floating(name: str, input: Any) -> Tensor:
     return x
 
 
-def _number(name: str, option: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{name}: expected {option} to be a number, got {value!r}")
-    if math.isnan(value):
-        raise ValueError(f"{name}: expected {option} to be a number, got {value!r}")
-    return float(value)
-
-
 def _axis(name: str, dim: int | None, ndim: int) -> int:
     if dim is None:
         if ndim not in (1, 2):
             raise ValueError(f"{name}: expected dim for an input of {ndim} dimensions; "
                              "dim=1 is that of the classes in a batch")  # fmt: skip
         return ndim - 1
-    try:
-        axis = operator.index(dim)
-    except TypeError:
-        raise TypeError(f"{name}: expected an integer dim, got {dim!r}") from None
+    axis = integer(name, "dim", dim)
     size = max(ndim, 1)  # a single value counts as one dimension, as in PyTorch
     if not -size <= axis < size:
         raise IndexError(f"{name}: expected dim in {-size} .. {size - 1} for an input of {ndim} "

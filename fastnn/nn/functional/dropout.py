@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.autograd import Array
+from fastnn.options import share
 from fastnn.random import default_generator
 from fastnn.tensor import Tensor, as_tensor, record
 
@@ -36,7 +37,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     >>> y.tolist()
     [0.0, 0.0, 0.0, 0.0]
     """
-    check_probability(p)
+    p = share("Dropout", "p", p)
     x = as_tensor(input)
     if not training or p == 0:
         return x
@@ -50,11 +51,3 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
         return (dx,)
 
     return record(y, "dropout", (x,), backward)
-
-
-def check_probability(p: Any) -> None:
-    """Raise unless `p` is a number from 0 to 1."""
-    if isinstance(p, bool) or not isinstance(p, int | float | np.number):
-        raise TypeError(f"Dropout: expected p to be a number, got {p!r}")
-    if not 0 <= p <= 1:
-        raise ValueError(f"Dropout: expected a probability 0 <= p <= 1, got {p!r}")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from fastnn.autograd import Array
+from fastnn.options import one_of
 from fastnn.tensor import Tensor, as_array
 
 __all__ = [
-    "check_beta", "check_classes", "check_delta", "check_elements", "check_ignore_index",
-    "check_reduction", "check_smoothing", "class_weight", "element_weight",
+    "check_classes", "check_elements", "check_reduction", "class_weight", "element_weight",
 ]  # fmt: skip
-
-_REDUCTIONS = ("mean", "sum", "none")
 
 
 def check_reduction(who: str, reduction: Any, size_average: Any, reduce: Any) -> None:
@@ -26,45 +23,7 @@ def check_reduction(who: str, reduction: Any, size_average: Any, reduce: Any) ->
             f"{who}: {flag} is not supported; use reduction='mean', 'sum' or 'none' by keyword, "
             f"got {flag}={size_average if size_average is not None else reduce!r}"
         )
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"{who}: expected reduction 'mean', 'sum' or 'none', got {reduction!r}")
-
-
-def _number(who: str, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{who}: expected {name} to be a number, got {value!r}")
-    return float(value)
-
-
-def check_smoothing(who: str, smoothing: Any) -> float:
-    """Return the label smoothing as a float in [0, 1]."""
-    if smoothing.__class__ is float and 0 <= smoothing <= 1:  # each call of a loss comes here
-        return smoothing
-    if not 0 <= _number(who, "label_smoothing", smoothing) <= 1:
-        raise ValueError(f"{who}: expected label_smoothing in [0, 1], got {smoothing!r}")
-    return float(smoothing)
-
-
-def check_beta(who: str, beta: Any) -> float:
-    """Return `beta` as a finite float >= 0."""
-    if not 0 <= _number(who, "beta", beta) < np.inf:
-        raise ValueError(f"{who}: expected a finite beta >= 0, got {beta!r}")
-    return float(beta)
-
-
-def check_delta(who: str, delta: Any) -> float:
-    """Return `delta` as a finite float > 0."""
-    if not 0 < _number(who, "delta", delta) < np.inf:
-        raise ValueError(f"{who}: expected a finite delta > 0, got {delta!r}")
-    return float(delta)
-
-
-def check_ignore_index(who: str, ignore_index: Any) -> int:
-    """Return the label to ignore as an int."""
-    try:
-        return operator.index(ignore_index)
-    except TypeError:
-        raise TypeError(f"{who}: expected an integer ignore_index, got {ignore_index!r}") from None
+    one_of(who, "reduction", reduction, "mean", "sum", "none")
 
 
 def check_classes(who: str, input: Tensor, target: Tensor, soft: bool) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.autograd import Array
-from fastnn.nn.functional import loss_options as options
+from fastnn.nn.functional import loss_options
+from fastnn.options import above_zero, at_least_zero, integer, share
 from fastnn.tensor import Tensor, as_tensor, record
 
 __all__ = [
@@ -59,12 +60,12 @@ def cross_entropy(
     0.6931
     """
     who = "CrossEntropyLoss"
-    options.check_reduction(who, reduction, size_average, reduce)
-    ignore_index = options.check_ignore_index(who, ignore_index)
-    smoothing = options.check_smoothing(who, label_smoothing)
+    loss_options.check_reduction(who, reduction, size_average, reduce)
+    ignore_index = integer(who, "ignore_index", ignore_index)
+    smoothing = share(who, "label_smoothing", label_smoothing)
     z, y = as_tensor(input), as_tensor(target)
-    options.check_classes(who, z, y, soft=True)
-    w = options.class_weight(who, weight, z)
+    loss_options.check_classes(who, z, y, soft=True)
+    w = loss_options.class_weight(who, weight, z)
     saved = (y,) if weight is None else (y, as_tensor(weight))
     if y.dtype.kind == "f":
         if ignore_index >= 0:
@@ -111,11 +112,11 @@ def nll_loss(
     0.375
     """
     who = "NLLLoss"
-    options.check_reduction(who, reduction, size_average, reduce)
-    ignore_index = options.check_ignore_index(who, ignore_index)
+    loss_options.check_reduction(who, reduction, size_average, reduce)
+    ignore_index = integer(who, "ignore_index", ignore_index)
     x, y = as_tensor(input), as_tensor(target)
-    options.check_classes(who, x, y, soft=False)
-    w = options.class_weight(who, weight, x)
+    loss_options.check_classes(who, x, y, soft=False)
+    w = loss_options.class_weight(who, weight, x)
     saved = (y,) if weight is None else (y, as_tensor(weight))
     return _in_rows(_nll, x, y, reduction, w, ignore_index, saved)
 
@@ -245,7 +246,7 @@ def mse_loss(
     >>> fastnn.nn.functional.mse_loss(x, fastnn.tensor([1.0, 4.0])).item()
     2.0
     """
-    options.check_reduction("MSELoss", reduction, size_average, reduce)
+    loss_options.check_reduction("MSELoss", reduction, size_average, reduce)
     return _element_loss("MSELoss", "mse", input, target, reduction, weight, mean_of_weights=True)
 
 
@@ -279,7 +280,7 @@ def l1_loss(
     >>> fastnn.nn.functional.l1_loss(x, fastnn.tensor([1.0, 4.0])).item()
     1.0
     """
-    options.check_reduction("L1Loss", reduction, size_average, reduce)
+    loss_options.check_reduction("L1Loss", reduction, size_average, reduce)
     return _element_loss("L1Loss", "l1", input, target, reduction, weight, mean_of_weights=True)
 
 
@@ -314,9 +315,9 @@ def smooth_l1_loss(
     tensor([0.5000, 3.5000])
     """
     who = "SmoothL1Loss"
-    options.check_reduction(who, reduction, size_average, reduce)
+    loss_options.check_reduction(who, reduction, size_average, reduce)
     return _element_loss(
-        who, "smooth_l1", input, target, reduction, parameter=options.check_beta(who, beta)
+        who, "smooth_l1", input, target, reduction, parameter=at_least_zero(who, "beta", beta)
     )
 
 
@@ -350,8 +351,8 @@ def huber_loss(
     tensor([0.5000, 6.0000])
     """
     who = "HuberLoss"
-    options.check_reduction(who, reduction, None, None)
-    delta = options.check_delta(who, delta)
+    loss_options.check_reduction(who, reduction, None, None)
+    delta = above_zero(who, "delta", delta)
     return _element_loss(who, "huber", input, target, reduction, weight, parameter=delta)
 
 
@@ -386,7 +387,7 @@ def binary_cross_entropy(
     >>> round(fastnn.nn.functional.binary_cross_entropy(x, fastnn.tensor([0.0, 1.0])).item(), 4)
     0.6931
     """
-    options.check_reduction("BCELoss", reduction, size_average, reduce)
+    loss_options.check_reduction("BCELoss", reduction, size_average, reduce)
     return _element_loss("BCELoss", "bce", input, target, reduction, weight)
 
 
@@ -425,7 +426,7 @@ def binary_cross_entropy_with_logits(
     tensor([   0., 1000.])
     """
     who = "BCEWithLogitsLoss"
-    options.check_reduction(who, reduction, size_average, reduce)
+    loss_options.check_reduction(who, reduction, size_average, reduce)
     return _element_loss(
         who, "bce_with_logits", input, target, reduction, weight, pos_weight=pos_weight
     )
@@ -443,9 +444,9 @@ def _element_loss(
     mean_of_weights: bool = False,
 ) -> Tensor:
     x, y = as_tensor(input), as_tensor(target)
-    options.check_elements(who, x, y)
-    w = options.element_weight(who, "weight", weight, x)
-    positive = options.element_weight(who, "pos_weight", pos_weight, x)
+    loss_options.check_elements(who, x, y)
+    w = loss_options.element_weight(who, "weight", weight, x)
+    positive = loss_options.element_weight(who, "pos_weight", pos_weight, x)
     divisor = 1.0
     if reduction == "mean":
         divisor = float(w.sum(dtype=np.float64)) if w is not None and mean_of_weights else x.numel()

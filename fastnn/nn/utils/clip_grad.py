@@ -10,7 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import Array
 from fastnn.errors import NonFiniteError
-from fastnn.nn.utils.parameters import Parameters, in_place, number, tensors
+from fastnn.nn.utils.parameters import Parameters, in_place, magnitude, tensors
 from fastnn.tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
@@ -52,7 +52,7 @@ def clip_grad_norm_(
     >>> w.grad
     tensor([0.6000, 0.8000])
     """
-    number("clip_grad_norm_", "max_norm", max_norm)
+    magnitude("clip_grad_norm_", "max_norm", max_norm)
     listed = tensors("clip_grad_norm_", parameters)
     grads = [p.grad for p in listed if p.grad is not None]
     total = get_total_norm(grads, norm_type, error_if_nonfinite, foreach)
@@ -85,7 +85,7 @@ def get_total_norm(
     >>> fastnn.nn.utils.get_total_norm([fastnn.ones(2), fastnn.ones(2)])
     tensor(2.)
     """
-    p = number("get_total_norm", "norm_type", norm_type)
+    p = magnitude("get_total_norm", "norm_type", norm_type)
     if p == 0:
         raise ValueError(f"get_total_norm: expected norm_type > 0, got {norm_type!r}")
     arrays = [t._array for t in tensors("get_total_norm", tensors_) if t.numel()]
@@ -119,7 +119,7 @@ def clip_grads_with_norm_(
     2.0
     """
     norm = float(total_norm) + 1e-6
-    factor = number("clip_grads_with_norm_", "max_norm", max_norm) / norm
+    factor = magnitude("clip_grads_with_norm_", "max_norm", max_norm) / norm
     if factor >= 1 or (math.isinf(norm) and math.isnan(factor)):  # inf / inf: nothing to clip
         return
     for p in tensors("clip_grads_with_norm_", parameters):
@@ -149,7 +149,7 @@ def clip_grad_value_(
     >>> w.grad
     tensor([ 0.5000, -1.0000])
     """
-    limit = number("clip_grad_value_", "clip_value", clip_value)
+    limit = magnitude("clip_grad_value_", "clip_value", clip_value)
     for p in tensors("clip_grad_value_", parameters):
         if p.grad is not None:
             in_place(partial(_core.clip_values, limit=limit), p.grad._array)

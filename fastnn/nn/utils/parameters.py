@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from fastnn.autograd import Array
+from fastnn.options import at_least_zero
 from fastnn.tensor import Tensor
 
-__all__ = ["in_place", "number", "tensors"]
+__all__ = ["in_place", "magnitude", "tensors"]
 
 Parameters = Tensor | Iterable[Tensor]
 
@@ -24,15 +26,12 @@ def tensors(who: str, given: Parameters) -> list[Tensor]:
     return listed
 
 
-def number(who: str, name: str, value: Any) -> float:
-    """The option as a float, if it is a number >= 0 (infinity too)."""
-    try:
-        result = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{who}: expected {name} as a number, got {value!r}") from None
-    if not result >= 0:
-        raise ValueError(f"{who}: expected {name} >= 0, got {value!r}")
-    return result
+def magnitude(who: str, name: str, value: Any) -> float:
+    """A number >= 0 or infinity; as in PyTorch it may be "inf" or a tensor of one element."""
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    infinity = isinstance(value, str) and value == "inf"
+    return at_least_zero(who, name, math.inf if infinity else value, infinite=True)
 
 
 def in_place(kernel: Callable[[Array], Any], array: Array) -> Any:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from fastnn import _core
-from fastnn.nn.utils.parameters import Parameters, in_place, number, tensors
+from fastnn.nn.utils.parameters import Parameters, in_place, magnitude, tensors
 
 __all__ = ["add_l1_grad_"]
 
@@ -36,7 +36,7 @@ def add_l1_grad_(parameters: Parameters, l1: float) -> float:
     >>> w.grad
     tensor([ 0.2500, -0.2500])
     """
-    l1 = number("add_l1_grad_", "l1", l1)
+    l1 = magnitude("add_l1_grad_", "l1", l1)
     penalty = 0.0
     for p in tensors("add_l1_grad_", parameters):
         if not p.requires_grad:

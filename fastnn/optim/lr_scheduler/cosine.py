@@ -6,7 +6,7 @@ import math
 
 from fastnn.optim.lr_scheduler.scheduler import LRScheduler
 from fastnn.optim.optimizer import Optimizer
-from fastnn.optim.options import at_least_zero, whole
+from fastnn.options import at_least_zero, whole
 
 __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
 
@@ -43,9 +43,8 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
-        whole("CosineAnnealingLR", 1, T_max=T_max)
-        at_least_zero("CosineAnnealingLR", eta_min=eta_min)
-        self.T_max, self.eta_min = T_max, eta_min
+        self.T_max = whole("CosineAnnealingLR", "T_max", T_max, 1)
+        self.eta_min = at_least_zero("CosineAnnealingLR", "eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -102,9 +101,10 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         eta_min: float = 0.0,
         last_epoch: int = -1,
     ) -> None:
-        whole("CosineAnnealingWarmRestarts", 1, T_0=T_0, T_mult=T_mult)
-        at_least_zero("CosineAnnealingWarmRestarts", eta_min=eta_min)
-        self.T_0, self.T_i, self.T_mult, self.eta_min = T_0, T_0, T_mult, eta_min
+        who = "CosineAnnealingWarmRestarts"
+        self.T_0 = self.T_i = whole(who, "T_0", T_0, 1)
+        self.T_mult = whole(who, "T_mult", T_mult, 1)
+        self.eta_min = at_least_zero(who, "eta_min", eta_min)
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
 
@@ -123,7 +123,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             ValueError: if `epoch` is negative or not finite.
         """
         if epoch is not None:
-            at_least_zero("CosineAnnealingWarmRestarts", epoch=epoch)
+            at_least_zero("CosineAnnealingWarmRestarts", "epoch", epoch)
         elif self.last_epoch < 0:
             epoch = 0
         if epoch is None:

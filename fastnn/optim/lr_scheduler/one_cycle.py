@@ -7,7 +7,7 @@ from typing import Any
 
 from fastnn.optim.lr_scheduler.scheduler import LRScheduler, checked_optimizer, per_group
 from fastnn.optim.optimizer import Optimizer
-from fastnn.optim.options import above_zero, at_least_zero, flag, fraction, share, whole
+from fastnn.options import above_zero, at_least_zero, flag, fraction, one_of, share, whole
 
 __all__ = ["OneCycleLR"]
 
@@ -75,16 +75,16 @@ class OneCycleLR(LRScheduler):
     ) -> None:
         checked_optimizer(self, optimizer)
         self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
-        share("OneCycleLR", True, pct_start=pct_start)
-        above_zero("OneCycleLR", div_factor=div_factor, final_div_factor=final_div_factor)
-        flag("OneCycleLR", cycle_momentum=cycle_momentum, three_phase=three_phase)
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError("OneCycleLR: expected anneal_strategy 'cos' or 'linear', "
-                             f"got {anneal_strategy!r}")  # fmt: skip
-        self.pct_start, self.anneal_strategy = pct_start, anneal_strategy
-        self.cycle_momentum, self.three_phase = cycle_momentum, three_phase
+        who = "OneCycleLR"
+        self.pct_start = share(who, "pct_start", pct_start)
+        self.anneal_strategy = one_of(who, "anneal_strategy", anneal_strategy, "cos", "linear")
+        self.cycle_momentum = flag(who, "cycle_momentum", cycle_momentum)
+        self.three_phase = flag(who, "three_phase", three_phase)
+        above_zero(who, "div_factor", div_factor)
+        above_zero(who, "final_div_factor", final_div_factor)
         rates = per_group(self, optimizer, "max_lr", max_lr)
-        at_least_zero("OneCycleLR", **{f"max_lr of group {i}": lr for i, lr in enumerate(rates)})
+        for i, lr in enumerate(rates):
+            at_least_zero(who, f"max_lr of group {i}", lr)
         lows = per_group(self, optimizer, "base_momentum", base_momentum)
         highs = per_group(self, optimizer, "max_momentum", max_momentum)
         if cycle_momentum:
@@ -142,12 +142,11 @@ class OneCycleLR(LRScheduler):
 
 def _total_steps(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
     if total_steps is not None:
-        whole("OneCycleLR", 1, total_steps=total_steps)
-        return int(total_steps)
+        return whole("OneCycleLR", "total_steps", total_steps, 1)
     if epochs is None or steps_per_epoch is None:
         raise ValueError("OneCycleLR: expected total_steps, or epochs and steps_per_epoch")
-    whole("OneCycleLR", 1, epochs=epochs, steps_per_epoch=steps_per_epoch)
-    return int(epochs * steps_per_epoch)
+    steps = whole("OneCycleLR", "steps_per_epoch", steps_per_epoch, 1)
+    return whole("OneCycleLR", "epochs", epochs, 1) * steps
 
 
 def _check_momentum(optimizer: Optimizer, lows: list[float], highs: list[float]) -> None:
@@ -155,4 +154,5 @@ def _check_momentum(optimizer: Optimizer, lows: list[float], highs: list[float])
         raise ValueError(f"OneCycleLR: {type(optimizer).__name__} has no momentum to cycle; "
                          "pass cycle_momentum=False")  # fmt: skip
     for low, high in zip(lows, highs, strict=True):
-        fraction("OneCycleLR", base_momentum=low, max_momentum=high)
+        fraction("OneCycleLR", "base_momentum", low)
+        fraction("OneCycleLR", "max_momentum", high)

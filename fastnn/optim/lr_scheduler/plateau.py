@@ -7,7 +7,7 @@ from typing import Any
 
 from fastnn.optim.lr_scheduler.scheduler import LRScheduler, checked_optimizer, per_group
 from fastnn.optim.optimizer import Optimizer
-from fastnn.optim.options import at_least_zero, fraction, whole
+from fastnn.options import at_least_zero, fraction, one_of, whole
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -54,19 +54,16 @@ class ReduceLROnPlateau(LRScheduler):
     ) -> None:
         who = "ReduceLROnPlateau"
         self.optimizer = checked_optimizer(self, optimizer)
-        fraction(who, factor=factor)
-        whole(who, 0, patience=patience, cooldown=cooldown)
-        at_least_zero(who, threshold=threshold, eps=eps)
-        if mode not in ("min", "max"):
-            raise ValueError(f"{who}: expected mode 'min' or 'max', got {mode!r}")
-        if threshold_mode not in ("rel", "abs"):
-            raise ValueError(
-                f"{who}: expected threshold_mode 'rel' or 'abs', got {threshold_mode!r}"
-            )
+        self.mode = one_of(who, "mode", mode, "min", "max")
+        self.factor = fraction(who, "factor", factor)
+        self.patience = whole(who, "patience", patience, 0)
+        self.threshold = at_least_zero(who, "threshold", threshold)
+        self.threshold_mode = one_of(who, "threshold_mode", threshold_mode, "rel", "abs")
+        self.cooldown = whole(who, "cooldown", cooldown, 0)
         self.min_lr = min_lr
-        at_least_zero(who, **{f"min_lr of group {i}": lr for i, lr in enumerate(self.min_lrs)})
-        self.mode, self.factor, self.patience, self.cooldown = mode, factor, patience, cooldown
-        self.threshold, self.threshold_mode, self.eps = threshold, threshold_mode, eps
+        for i, lr in enumerate(self.min_lrs):
+            at_least_zero(who, f"min_lr of group {i}", lr)
+        self.eps = at_least_zero(who, "eps", eps)
         self.best = math.inf if mode == "min" else -math.inf
         self.cooldown_counter = self.num_bad_epochs = self.last_epoch = 0
         self._last_lr = self._rates()

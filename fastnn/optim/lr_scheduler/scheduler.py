@@ -7,10 +7,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from fastnn.optim.optimizer import Optimizer
-from fastnn.optim.options import whole
+from fastnn.options import is_number, whole
 
 __all__ = ["LRScheduler"]
 
@@ -50,7 +48,7 @@ class LRScheduler:
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = checked_optimizer(self, optimizer)
-        whole(type(self).__name__, -1, last_epoch=last_epoch)
+        whole(type(self).__name__, "last_epoch", last_epoch, -1)
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
@@ -168,6 +166,4 @@ def per_group(schedule: LRScheduler, optimizer: Optimizer, name: str, value: Any
 def _alike(own: Any, value: Any) -> bool:
     if own is None or value is None:
         return True
-    if isinstance(own, bool) or not isinstance(own, int | float):
-        return isinstance(value, type(own))
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return is_number(value) if is_number(own) else isinstance(value, type(own))

@@ -9,7 +9,7 @@ from typing import Any
 from fastnn.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from fastnn.optim.lr_scheduler.scheduler import LRScheduler, checked_optimizer
 from fastnn.optim.optimizer import Optimizer
-from fastnn.optim.options import whole
+from fastnn.options import whole
 
 __all__ = ["SequentialLR"]
 
@@ -53,10 +53,12 @@ class SequentialLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         self.optimizer = checked_optimizer(self, optimizer)
-        self._schedulers, self._milestones = list(schedulers), list(milestones)
+        self._schedulers = list(schedulers)
         for scheduler in self._schedulers:
             self._check(scheduler)
-        whole("SequentialLR", 0, **{f"milestone {i}": m for i, m in enumerate(self._milestones)})
+        self._milestones = [
+            whole("SequentialLR", f"milestone {i}", m, 0) for i, m in enumerate(milestones)
+        ]
         if len(self._milestones) != len(self._schedulers) - 1:
             raise ValueError(f"SequentialLR: expected one milestone less than schedules, got "
                              f"{len(self._milestones)} and {len(self._schedulers)}")  # fmt: skip

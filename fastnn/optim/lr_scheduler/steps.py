@@ -8,7 +8,7 @@ from typing import Any
 
 from fastnn.optim.lr_scheduler.scheduler import LRScheduler, checked_optimizer, per_group
 from fastnn.optim.optimizer import Optimizer
-from fastnn.optim.options import at_least_zero, whole
+from fastnn.options import at_least_zero, whole
 
 __all__ = ["ExponentialLR", "LambdaLR", "MultiStepLR", "StepLR"]
 
@@ -41,9 +41,8 @@ class StepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
-        whole("StepLR", 1, step_size=step_size)
-        at_least_zero("StepLR", gamma=gamma)
-        self.step_size, self.gamma = step_size, gamma
+        self.step_size = whole("StepLR", "step_size", step_size, 1)
+        self.gamma = at_least_zero("StepLR", "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -86,11 +85,8 @@ class MultiStepLR(LRScheduler):
         gamma: float = 0.1,
         last_epoch: int = -1,
     ) -> None:
-        self.milestones = sorted(milestones)
-        for milestone in self.milestones:
-            whole("MultiStepLR", 0, milestones=milestone)
-        at_least_zero("MultiStepLR", gamma=gamma)
-        self.gamma = gamma
+        self.milestones = sorted(whole("MultiStepLR", "milestone", m, 0) for m in milestones)
+        self.gamma = at_least_zero("MultiStepLR", "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -121,8 +117,7 @@ class ExponentialLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
-        at_least_zero("ExponentialLR", gamma=gamma)
-        self.gamma = gamma
+        self.gamma = at_least_zero("ExponentialLR", "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastnn.optim.lr_scheduler.scheduler import LRScheduler
 from fastnn.optim.optimizer import Optimizer
-from fastnn.optim.options import share, whole
+from fastnn.options import share, whole
 
 __all__ = ["ConstantLR", "LinearLR"]
 
@@ -41,9 +41,8 @@ class ConstantLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
-        share("ConstantLR", False, factor=factor)
-        whole("ConstantLR", 1, total_iters=total_iters)
-        self.factor, self.total_iters = factor, total_iters
+        self.factor = share("ConstantLR", "factor", factor, zero=False)
+        self.total_iters = whole("ConstantLR", "total_iters", total_iters, 1)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -93,11 +92,9 @@ class LinearLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
-        share("LinearLR", False, start_factor=start_factor)
-        share("LinearLR", True, end_factor=end_factor)
-        whole("LinearLR", 1, total_iters=total_iters)
-        self.start_factor, self.end_factor = start_factor, end_factor
-        self.total_iters = total_iters
+        self.start_factor = share("LinearLR", "start_factor", start_factor, zero=False)
+        self.end_factor = share("LinearLR", "end_factor", end_factor)
+        self.total_iters = whole("LinearLR", "total_iters", total_iters, 1)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:

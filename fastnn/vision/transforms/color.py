@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.options import share
 from fastnn.random import default_generator
 from fastnn.tensor import Tensor, as_array
 from fastnn.vision.images import pillow
@@ -124,8 +125,7 @@ class RandomInvert(Transform):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"RandomInvert: expected p from 0 to 1, got {p}")
+        share("RandomInvert", "p", p)
         self.p = p
 
     def __call__(self, image: Any, /) -> Any:

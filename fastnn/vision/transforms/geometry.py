@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.data.sampler import checked_int
+from fastnn.options import whole
 from fastnn.tensor import Tensor, as_array
 from fastnn.vision.images import pillow
 from fastnn.vision.transforms.base import Transform, is_picture, to_pixels
@@ -195,4 +195,4 @@ def _checked_size(who: str, size: int | Sequence[int]) -> tuple[int, ...]:
     sizes = tuple(size) if isinstance(size, tuple | list) else (size,)
     if len(sizes) not in (1, 2):
         raise ValueError(f"{who}: expected size as one number or (height, width), got {size}")
-    return tuple(checked_int(who, "size", n, at_least=1) for n in sizes)
+    return tuple(whole(who, "size", n, 1) for n in sizes)

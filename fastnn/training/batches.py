@@ -1,0 +1,105 @@
+"""What a training is given, as batches of the types that the model and the loss take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.data import DataLoader, IterableDataset, MinMaxScale, Standardize, TensorDataset
+from fastnn.metrics import is_regression
+from fastnn.nn import Flatten, Identity, Module, Sequential
+from fastnn.tensor import Tensor, as_array, as_stored
+
+__all__ = ["CastRows", "count_batches", "input_rows", "make_loader", "pair", "row_pairs"]
+
+Loader = DataLoader[Any]
+Dtype = np.dtype[Any] | None
+
+
+class CastRows(TensorDataset):
+    """Rows of arrays that are cast batch by batch: a mapped file is never in memory whole.
+
+    What has the right type is not copied, as in `TensorDataset`.
+
+    Args:
+        columns: Arrays, tensors, data frames or lists of shape (N, ...), each with the type of its
+            batches; None for the type it has, in the machine's byte order.
+
+    >>> rows = CastRows([([[1, 2], [3, 4]], np.dtype(np.float32)), ([7, 8], None)])
+    >>> rows[1]
+    (tensor([3., 4.]), tensor(8))
+    """
+
+    def __init__(self, columns: Sequence[tuple[Any, Dtype]]) -> None:
+        super().__init__(*(Tensor(as_stored(values)) for values, _ in columns))
+        self.dtypes = [dtype for _, dtype in columns]
+
+    def __getitem__(self, index: Any, /) -> tuple[Tensor, ...]:
+        return tuple(map(_cast, super().__getitem__(index), self.dtypes))
+
+    def fetch(self, indices: NDArray[np.int64]) -> tuple[Tensor, ...]:
+        return tuple(map(_cast, super().fetch(indices), self.dtypes))
+
+
+def row_pairs(X: Any, y: Any, model: Module, loss: object) -> CastRows:
+    """Inputs and targets: real numbers as the type of the model's weights, classes as they are."""
+    stored = as_stored(y)
+    real = stored.dtype.kind == "f" or is_regression(loss)
+    return CastRows([(X, _input_dtype(model)), (stored, _weight_dtype(model) if real else None)])
+
+
+def input_rows(X: Any, model: Module) -> CastRows:
+    """Inputs alone."""
+    return CastRows([(X, _input_dtype(model))])
+
+
+def make_loader(data: Any, batch_size: int, shuffle: bool, drop_last: bool, seed: int) -> Loader:
+    """A loader of any data; one that is given decides on everything, a stream on its order."""
+    if isinstance(data, DataLoader):
+        return data
+    if isinstance(data, IterableDataset):
+        shuffle = False
+    return DataLoader(data, batch_size, shuffle, drop_last=drop_last, generator=seed)
+
+
+def count_batches(loader: Loader) -> int | None:
+    """How many batches a pass has; None for a stream, which only its end tells."""
+    try:
+        return len(loader)
+    except TypeError:
+        return None
+
+
+def pair(batch: Any) -> tuple[Any, Any]:
+    """The inputs and the targets of a batch.
+
+    Raises:
+        ValueError: if it has other parts.
+    """
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        parts = len(batch) if isinstance(batch, tuple | list) else type(batch).__name__
+        raise ValueError(f"expected batches of (inputs, targets), got {parts} parts")
+    return batch[0], batch[1]
+
+
+def _cast(values: Tensor, dtype: Dtype) -> Tensor:
+    array = as_array(values._array)  # the machine's byte order, and no half precision
+    if dtype is None or array.dtype == dtype:
+        return Tensor(array)
+    with np.errstate(over="ignore"):  # infinities show in the loss, which says where
+        return Tensor(array.astype(dtype))
+
+
+def _weight_dtype(model: Module) -> np.dtype[Any]:
+    return next((p.dtype for p in model.parameters()), np.dtype(np.float32))
+
+
+def _input_dtype(model: Module) -> Dtype:
+    """That of the weights; but a scaler in front takes numbers unrounded, and rounds itself."""
+    for module in model.modules():
+        if not isinstance(module, Sequential | Flatten | Identity):
+            return None if isinstance(module, Standardize | MinMaxScale) else _weight_dtype(model)
+    return _weight_dtype(model)

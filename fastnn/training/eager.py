@@ -1,0 +1,114 @@
+"""An epoch of training, batch by batch: forward, loss, backward, update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from fastnn.callbacks import Hooks
+from fastnn.errors import NonFiniteError
+from fastnn.interrupts import InterruptGuard
+from fastnn.nn import utils
+from fastnn.training.batches import Loader, pair
+from fastnn.training.evaluation import Meter
+from fastnn.training.schedule import learning_rates, step_scheduler
+
+if TYPE_CHECKING:
+    from fastnn.trainer import Trainer
+
+__all__ = ["EagerEpochs"]
+
+Pair = tuple[Any, Any]
+
+
+class EagerEpochs:
+    """The epochs of one `fit`.
+
+    Args:
+        trainer: Whose model, loss, optimizer and options these are.
+        loader: The training data.
+        hooks: What to call around batches.
+        guard: Keeps interrupts out of a step.
+    """
+
+    def __init__(
+        self, trainer: Trainer, loader: Loader, hooks: Hooks, guard: InterruptGuard
+    ) -> None:
+        self.trainer, self.loader, self.guard = trainer, loader, guard
+        self.begin, self.end = hooks.of("on_batch_begin"), hooks.of("on_batch_end")
+        self.adjust = _adjustments(trainer)
+
+    def train(self, epoch: int, meter: Meter) -> None:
+        """Go through the data once, or until `should_stop`, and measure on the way.
+
+        Raises:
+            NonFiniteError: when a loss is NaN or infinite; the weights are those before.
+            ValueError: if there is no batch.
+        """
+        trainer = self.trainer
+        trainer.model.train()
+        batches, first = iter(self.loader), 1
+        while not trainer.should_stop and (group := list(islice(batches, trainer.accumulate))):
+            self._step([pair(batch) for batch in group], epoch, first, meter)
+            first += len(group)
+        if first == 1:
+            raise ValueError(
+                f"fit: expected at least one batch of training data, got none in epoch {epoch}"
+            )
+
+    def _step(self, group: list[Pair], epoch: int, first: int, meter: Meter) -> None:
+        """One optimizer step on a group of batches, the first of which has this number."""
+        rows = sum(len(inputs) for inputs, _ in group)
+        self.trainer.optimizer.zero_grad()
+        for number, (inputs, targets) in enumerate(group, start=first):
+            for hook in self.begin:
+                hook(number)
+            self.guard.hold()
+            try:
+                loss = self._gradient(inputs, targets, len(inputs) / rows, meter)
+                if not math.isfinite(loss):
+                    raise NonFiniteError(
+                        f"fit: the loss is {loss} in epoch {epoch}, batch {number}; try a smaller "
+                        "learning rate, and look for NaN or huge values in the data"
+                    )
+                if number == first + len(group) - 1:
+                    self._update(loss)
+            finally:
+                self.guard.release()
+            for hook in self.end:
+                hook(number, loss)
+
+    def _gradient(self, inputs: Any, targets: Any, share: float, meter: Meter) -> float:
+        """Add the gradient of a batch that is this share of the step; returns its loss."""
+        outputs = self.trainer.model(inputs)
+        loss = self.trainer.loss(outputs, targets)
+        value = float(loss.item())
+        if math.isfinite(value):
+            loss.backward(None if share == 1 else share)
+            meter.add(value, outputs, targets, len(inputs))
+        return value
+
+    def _update(self, loss: float) -> None:
+        trainer = self.trainer
+        for adjust in self.adjust:
+            adjust()
+        trainer.optimizer.step()
+        if trainer.scheduler_interval == "step":
+            trainer.rates = learning_rates(trainer.optimizer)
+            step_scheduler(trainer.scheduler, loss)
+
+
+def _adjustments(trainer: Trainer) -> list[Callable[[], Any]]:
+    """What is done to the gradients before a step, in this order."""
+    l1, norm, value = trainer.l1, trainer.clip_grad_norm, trainer.clip_grad_value
+    parameters = list(trainer.model.parameters())
+    adjust: list[Callable[[], Any]] = []
+    if l1:
+        adjust.append(lambda: utils.add_l1_grad_(parameters, l1))
+    if norm is not None:
+        adjust.append(lambda: utils.clip_grad_norm_(parameters, norm))
+    if value is not None:
+        adjust.append(lambda: utils.clip_grad_value_(parameters, value))
+    return adjust

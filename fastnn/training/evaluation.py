@@ -1,0 +1,95 @@
+"""Looking at a model without changing it: losses, metrics and outputs in eval mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from fastnn.autograd import Array, no_grad
+from fastnn.metrics import Named
+from fastnn.nn.module import Module
+from fastnn.tensor import Tensor, as_array
+from fastnn.training.batches import pair
+
+__all__ = ["Meter", "eval_mode", "evaluate", "predict"]
+
+
+class Meter:
+    """Loss and metrics over batches, each batch by its rows.
+
+    Args:
+        metrics: What makes each metric.
+        optional: Whether metrics that the first batch does not fit are left out.
+    """
+
+    def __init__(self, metrics: Named, optional: bool) -> None:
+        self.metrics = {name: make() for name, make in metrics.items()}
+        self.optional = optional
+        self.loss, self.rows = 0.0, 0
+
+    def add(self, loss: float, outputs: Tensor, targets: Any, rows: int) -> None:
+        """Count in a batch of so many rows, whose mean loss this is."""
+        for name, metric in list(self.metrics.items()):
+            try:
+                metric.add(outputs._array, as_array(targets))
+            except ValueError:
+                if not self.optional or self.rows:
+                    raise
+                del self.metrics[name]
+        self.loss += loss * rows
+        self.rows += rows
+
+    def values(self) -> dict[str, float]:
+        """The means so far.
+
+        Raises:
+            ValueError: if there was no row.
+        """
+        if self.rows == 0:
+            raise ValueError("expected at least one row of data, got none")
+        measured = {name: metric.value() for name, metric in self.metrics.items()}
+        return {"loss": self.loss / self.rows, **measured}
+
+
+@contextmanager
+def eval_mode(model: Module) -> Iterator[None]:
+    """The model in eval mode for a block, without gradients; afterwards as it was."""
+    before = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in before.items():
+            module.training = training
+
+
+def evaluate(
+    model: Module, loss: Callable[[Any, Any], Tensor], batches: Iterable[Any], meter: Meter
+) -> dict[str, float]:
+    """Loss and metrics over all batches of (inputs, targets)."""
+    with eval_mode(model):
+        for batch in batches:
+            inputs, targets = pair(batch)
+            outputs = model(inputs)
+            meter.add(loss(outputs, targets).item(), outputs, targets, len(inputs))
+    return meter.values()
+
+
+def predict(model: Module, batches: Iterable[Any]) -> Array:
+    """The outputs for all batches, of inputs alone or with targets, one after another.
+
+    Raises:
+        ValueError: if there is no batch.
+    """
+    with eval_mode(model):
+        parts = [
+            model(batch[0] if isinstance(batch, tuple | list) else batch).numpy()
+            for batch in batches
+        ]
+    if not parts:
+        raise ValueError("predict: expected at least one row, got none")
+    return np.concatenate(parts)
