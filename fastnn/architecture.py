@@ -263,7 +263,7 @@ class _Builder:
             if kind == "own" and isinstance(content, str):
                 name = f"{path}.{content}" if path else content
                 if name in self.arrays:
-                    return Tensor(self.arrays[name].copy())
+                    return Tensor.of(self.arrays[name].copy())
         return unpack(value, {})
 
     def fill(self, model: Module) -> None:

@@ -61,7 +61,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: Any 
     if kind is None:
         keeps_type = isinstance(data, np.ndarray | np.generic | Tensor) or _holds_arrays(data)
         kind = float32 if array.dtype == np.float64 and not keeps_type else array.dtype
-    return Tensor(np.array(array, dtype=kind, order="C"), requires_grad)
+    return Tensor.of(np.array(array, dtype=kind, order="C"), requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -95,7 +95,7 @@ def from_numpy(array: Array) -> Tensor:
             f"from_numpy: expected a NumPy array, got {type(array).__name__}; "
             "fastnn.tensor(...) converts other things"
         )
-    return Tensor(as_array(array))
+    return Tensor.of(as_array(array))
 
 
 # --- of one value ---
@@ -111,7 +111,7 @@ def full(
     tensor([7, 7])
     """
     value = tensor(fill_value, dtype, device)._array
-    return Tensor(np.full(sizes((size,)), value, value.dtype), requires_grad)
+    return Tensor.of(np.full(sizes((size,)), value, value.dtype), requires_grad)
 
 
 def zeros(
@@ -123,7 +123,9 @@ def zeros(
     >>> fastnn.zeros(2)
     tensor([0., 0.])
     """
-    return Tensor(np.zeros(sizes(shape or (size,)), _kind("zeros", device, dtype)), requires_grad)
+    return Tensor.of(
+        np.zeros(sizes(shape or (size,)), _kind("zeros", device, dtype)), requires_grad
+    )
 
 
 def ones(
@@ -135,7 +137,7 @@ def ones(
     >>> fastnn.ones(2)
     tensor([1., 1.])
     """
-    return Tensor(np.ones(sizes(shape or (size,)), _kind("ones", device, dtype)), requires_grad)
+    return Tensor.of(np.ones(sizes(shape or (size,)), _kind("ones", device, dtype)), requires_grad)
 
 
 def empty(
@@ -147,7 +149,9 @@ def empty(
     >>> fastnn.empty(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.empty(sizes(shape or (size,)), _kind("empty", device, dtype)), requires_grad)
+    return Tensor.of(
+        np.empty(sizes(shape or (size,)), _kind("empty", device, dtype)), requires_grad
+    )
 
 
 def eye(
@@ -160,7 +164,7 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.eye(n, m, dtype=_kind("eye", device, dtype)), requires_grad)
+    return Tensor.of(np.eye(n, m, dtype=_kind("eye", device, dtype)), requires_grad)
 
 
 # --- of random values ---
@@ -182,7 +186,7 @@ def randn(
     """
     kind: Any = _kind("randn", device, dtype)
     draws = (generator or default_generator).numpy
-    return Tensor(
+    return Tensor.of(
         np.asarray(draws.standard_normal(sizes(shape or (size,)), dtype=kind)), requires_grad
     )
 
@@ -203,7 +207,7 @@ def rand(
     """
     kind: Any = _kind("rand", device, dtype)
     draws = (generator or default_generator).numpy
-    return Tensor(np.asarray(draws.random(sizes(shape or (size,)), dtype=kind)), requires_grad)
+    return Tensor.of(np.asarray(draws.random(sizes(shape or (size,)), dtype=kind)), requires_grad)
 
 
 def randint(
@@ -234,7 +238,7 @@ def randint(
         raise ValueError(f"randint: expected low < high, got {low} and {high}")
     kind = target("randint", device, dtype) or int64
     draws = (generator or default_generator).numpy
-    return Tensor(np.asarray(draws.integers(low, high, tuple(size))).astype(kind))
+    return Tensor.of(np.asarray(draws.integers(low, high, tuple(size))).astype(kind))
 
 
 def randperm(n: Any, *, device: Any = None, generator: Generator | None = None) -> Tensor:
@@ -245,7 +249,7 @@ def randperm(n: Any, *, device: Any = None, generator: Generator | None = None) 
     tensor([0, 1, 2, 3])
     """
     target("randperm", device)
-    return Tensor((generator or default_generator).numpy.permutation(n).astype(int64))
+    return Tensor.of((generator or default_generator).numpy.permutation(n).astype(int64))
 
 
 def normal(
@@ -268,7 +272,7 @@ def normal(
     shape = np.broadcast_shapes(centre.shape, width.shape) if size is None else sizes((size,))
     kind = _kind("normal", device, dtype)
     drawn = randn(shape, dtype=kind, generator=generator)._array
-    return Tensor(np.asarray(drawn * width.astype(kind) + centre.astype(kind)), requires_grad)
+    return Tensor.of(np.asarray(drawn * width.astype(kind) + centre.astype(kind)), requires_grad)
 
 
 # --- like another tensor ---
@@ -371,7 +375,7 @@ def linspace(
     tensor([0.0000, 0.5000, 1.0000])
     """
     kind = _kind("linspace", device, dtype)
-    return Tensor(np.linspace(start, end, steps, dtype=kind), requires_grad)
+    return Tensor.of(np.linspace(start, end, steps, dtype=kind), requires_grad)
 
 
 def arange(
@@ -391,7 +395,7 @@ def arange(
     """
     array = np.arange(0, start, step) if end is None else np.arange(start, end, step)
     kind = target("arange", device, dtype) or (float32 if array.dtype.kind == "f" else int64)
-    return Tensor(array.astype(kind), requires_grad)
+    return Tensor.of(array.astype(kind), requires_grad)
 
 
 # --- inside ---

@@ -257,7 +257,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """
     chosen = as_tensor(condition)._array.astype(np.bool_)
     if input is None and other is None:
-        return tuple(Tensor(array) for array in np.nonzero(chosen))
+        return tuple(Tensor.of(array) for array in np.nonzero(chosen))
     if input is None or other is None:
         raise TypeError("where: expected both values, or neither, got one")
     if isinstance(input, Tensor) or not isinstance(other, Tensor):

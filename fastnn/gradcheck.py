@@ -257,8 +257,8 @@ class _Subject:
             kept = [(leaf, leaf.grad) for leaf in _leaves(outputs)]
             for leaf, _ in kept:  # the caller's parameters too, which a function may read
                 leaf.grad = None
-            total = sum(((Tensor(w) * y).sum() for w, y in zip(self._weights, outputs,
-                         strict=True)), start=Tensor(np.zeros(())))  # fmt: skip
+            total = sum(((Tensor.of(w) * y).sum() for w, y in zip(self._weights, outputs,
+                         strict=True)), start=Tensor.of(np.zeros(())))  # fmt: skip
             if total.requires_grad:
                 total.backward()
         found = [np.zeros(t.shape) if t.grad is None else t.grad._array.copy() for _, t in tensors]
@@ -301,7 +301,7 @@ class _Subject:
 def _float64(value: Any) -> Tensor:
     array = as_array(value)
     is_float = array.dtype.kind == "f"
-    return Tensor(array.astype(np.float64) if is_float else array.copy(), is_float)
+    return Tensor.of(array.astype(np.float64) if is_float else array.copy(), is_float)
 
 
 def _wanted(target: Any, given: Sequence[Any], with_loss: bool) -> list[int]:

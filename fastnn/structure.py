@@ -111,7 +111,7 @@ def unpack(value: Any, arrays: Mapping[str, Array], depth: int = 0) -> Any:
     if isinstance(value, dict) and len(value) == 1:
         [(kind, content)] = value.items()
         if kind == "tensor" and isinstance(content, str) and content in arrays:
-            return Tensor(arrays[content])
+            return Tensor.of(arrays[content])
         if kind == "float" and content in ("nan", "inf", "-inf"):
             return float(content)
         if kind == "tuple" and isinstance(content, list):

@@ -28,7 +28,7 @@ from fastnn.ops.shapes import Shapes
 from fastnn.printing import as_text
 from fastnn.random import Generator, default_generator
 
-__all__ = ["Tensor", "as_array", "as_stored", "as_tensor", "pair", "record"]
+__all__ = ["Tensor", "as_array", "as_stored", "as_tensor", "pair", "record", "values_or_zeros"]
 
 Number = int | float | np.integer | np.floating | np.bool_  # bool is an int
 
@@ -36,14 +36,15 @@ Number = int | float | np.integer | np.floating | np.bool_  # bool is an int
 class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
     """An array with a gradient.
 
+    Called, it makes a float32 tensor whatever it is given, as PyTorch's does; `fastnn.tensor`
+    converts all kinds and keeps whole numbers whole.
+
     Args:
-        array: The NumPy array to wrap; it is not copied. A list becomes float32, as in PyTorch;
-            `fastnn.tensor` converts all kinds and keeps whole numbers whole.
+        *data: An array, tensor or list, which is copied; or the sizes of a tensor of zeros.
         requires_grad: Whether operations on it are recorded for `backward`.
 
     Raises:
-        TypeError: if `array` is not an array or list of numbers or booleans, or if a gradient is
-            asked for of other than floating-point numbers.
+        TypeError: if it is given something else than numbers.
 
     >>> import fastnn
     >>> x = fastnn.tensor([1.0, 2.0], requires_grad=True)
@@ -56,9 +57,24 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
                  "requires_grad")  # fmt: skip
     __array_priority__ = 1000  # NumPy leaves `array + tensor` to the tensor
 
-    def __init__(self, array: Array, requires_grad: bool = False) -> None:
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
-            array = _from_list(array)
+    def __init__(self, *data: Any, requires_grad: bool = False) -> None:
+        self._hold(values_or_zeros("Tensor", data, np.float32), requires_grad)
+
+    @staticmethod
+    def of(array: Array, requires_grad: bool = False) -> Tensor:
+        """A tensor over the memory of an array of real numbers: neither copied nor converted.
+
+        Raises:
+            TypeError: if a gradient is asked for of other than floating-point numbers.
+
+        >>> Tensor.of(np.zeros(2)).dtype, Tensor(np.zeros(2)).dtype
+        (dtype('float64'), dtype('float32'))
+        """
+        tensor = Tensor.__new__(Tensor)
+        tensor._hold(array, requires_grad)
+        return tensor
+
+    def _hold(self, array: Array, requires_grad: bool) -> None:
         if requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor: only floating-point tensors have gradients, got "
                             f"{array.dtype}; use float()")  # fmt: skip
@@ -161,7 +177,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
 
     def detach(self) -> Tensor:
         """The same values, not on the tape."""
-        out = Tensor(self._array)
+        out = Tensor.of(self._array)
         out._version = self._version
         return out
 
@@ -171,7 +187,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
 
         Assigning to it takes the memory of another tensor: what held the old values keeps them.
         """
-        return Tensor(self._array)
+        return Tensor.of(self._array)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -187,12 +203,12 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         if self._node is not None:
             raise RuntimeError("deepcopy: only a tensor that no operation made can be copied with "
                                "its gradient; use detach().clone()")  # fmt: skip
-        copy = memo[id(self)] = Tensor(self._array.copy(), self.requires_grad)
+        copy = memo[id(self)] = Tensor.of(self._array.copy(), self.requires_grad)
         copy.grad = None if self.grad is None else self.grad.clone()
         return copy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Tensor, (self._array, self.is_leaf and self.requires_grad)
+        return Tensor.of, (self._array, self.is_leaf and self.requires_grad)
 
     def __float__(self) -> float:
         return float(self.item())
@@ -317,7 +333,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
             target = self._grad_target()
             target[...] = grad
             grad = target
-        self.grad = Tensor(grad)
+        self.grad = Tensor.of(grad)
 
     # --- arithmetic, with broadcasting ---
 
@@ -425,7 +441,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         if not is_grad_enabled():
             result = compute(self)
         else:
-            before = Tensor(self._array)
+            before = Tensor.of(self._array)
             before._node, before.requires_grad = self._node, self.requires_grad
             result = compute(before)
         if result.dtype.kind == "f" != self.dtype.kind or result.shape != self.shape:
@@ -556,7 +572,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         return self._constant(self._array ^ as_array(other))
 
     def __invert__(self) -> Tensor:
-        return Tensor(np.asarray(~self._array))
+        return Tensor.of(np.asarray(~self._array))
 
     eq, ne, lt, le, gt, ge = __eq__, __ne__, __lt__, __le__, __gt__, __ge__
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
@@ -677,7 +693,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         return record(array, name, (self, *others), backward, saved, saves_output)
 
     def _constant(self, array: Any) -> Tensor:
-        return Tensor(np.asarray(array))
+        return Tensor.of(np.asarray(array))
 
     def _operand(self, other: Any) -> Tensor:
         return other if isinstance(other, Tensor) else _number(other, self)
@@ -700,7 +716,7 @@ def record(
 
     `saved` (and the output itself with `saves_output`) are the values `backward` reads.
     """
-    out = Tensor(np.asarray(array))  # NumPy makes scalars of 0-d results
+    out = Tensor.of(np.asarray(array))  # NumPy makes scalars of 0-d results
     if is_grad_enabled():
         for tensor in inputs:
             if tensor.requires_grad:
@@ -744,7 +760,7 @@ def as_stored(value: Any) -> Array:
 
 def as_tensor(value: Any) -> Tensor:
     """`value` itself if it is a tensor, else its numbers as one, without a copy if possible."""
-    return value if isinstance(value, Tensor) else Tensor(as_array(value))
+    return value if isinstance(value, Tensor) else Tensor.of(as_array(value))
 
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -768,8 +784,8 @@ def _number(value: Any, like: Tensor) -> Tensor:
         elif kind.kind == "b" and not isinstance(value, bool | np.bool_):
             kind = np.dtype(np.int64)
         with contextlib.suppress(OverflowError):  # 300 beside uint8
-            return Tensor(np.asarray(value, dtype=kind))
-    return Tensor(as_array(value))
+            return Tensor.of(np.asarray(value, dtype=kind))
+    return Tensor.of(as_array(value))
 
 
 def pair(a: Tensor, other: Any) -> tuple[Tensor, Tensor]:
@@ -799,10 +815,16 @@ def _needed(a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
     return (a, b) if b.requires_grad else (b,)
 
 
-def _from_list(value: Any) -> Array:
-    """What `Tensor([1, 2])` holds: float32."""
-    if isinstance(value, list | tuple):
-        return as_array(value).astype(np.float32)
-    raise TypeError(f"Tensor: expected a NumPy array or a list of numbers, got {_kind_of(value)}; "
-                    "fastnn.tensor(...) converts other things, and fastnn.empty(...) makes a "
-                    "tensor of some shape")  # fmt: skip
+def values_or_zeros(who: str, data: tuple[Any, ...], dtype: Any) -> Array:
+    """What `Tensor([1, 2])` and `Tensor(2, 3)` hold: a copy of values, or zeros of some sizes.
+
+    Raises:
+        TypeError: if `data` are neither sizes nor one list, array or tensor.
+    """
+    if all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in data):
+        return np.zeros(data or 0, dtype)
+    if len(data) > 1 or not isinstance(data[0], list | tuple | np.ndarray | Tensor):
+        raise TypeError(f"{who}: expected a list, an array, or sizes, got "
+                        f"{', '.join(map(_kind_of, data))}; fastnn.tensor(...) converts other "
+                        "things")  # fmt: skip
+    return np.array(as_array(data[0]), dtype, order="C")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.creation import empty, float32, float64, int32, int64, tensor, uint8
-from fastnn.tensor import Tensor
+from fastnn.creation import float32, float64, int32, int64, uint8
+from fastnn.tensor import Tensor, values_or_zeros
 
 __all__ = ["BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor"]
 
@@ -26,11 +26,7 @@ class TensorType:
         self.name, self.dtype = name, dtype
 
     def __call__(self, *data: Any) -> Tensor:
-        if all(isinstance(size, int | np.integer) for size in data):
-            return empty(data or (0,), dtype=self.dtype)
-        if len(data) > 1:
-            raise TypeError(f"{self.name}: expected sizes, or one list of values, got {data!r:.60}")
-        return tensor(data[0], self.dtype)
+        return Tensor.of(values_or_zeros(self.name, data, self.dtype))
 
     def __instancecheck__(self, instance: Any) -> bool:
         return isinstance(instance, Tensor) and instance.dtype == self.dtype

@@ -19,7 +19,7 @@ class Squares(Dataset):
         return 10
 
     def __getitem__(self, index):
-        return Tensor(X[index]), index * index
+        return Tensor.of(X[index]), index * index
 
 
 class Foreign:
@@ -37,7 +37,7 @@ class Negated(TensorDataset):
 
     def __getitem__(self, index):
         x, y = super().__getitem__(index)
-        return Tensor(-x.numpy()), y
+        return Tensor.of(-x.numpy()), y
 
 
 def labels(loader):
@@ -49,4 +49,4 @@ def visited(loader):
 
 
 def pairs():
-    return TensorDataset(Tensor(X), Y)
+    return TensorDataset(Tensor.of(X), Y)

@@ -27,7 +27,7 @@ each_softmax = pytest.mark.parametrize(
 
 
 def value_and_slope(function: Callable[[Any], Tensor], x: Any, dtype: Any) -> tuple[Any, Any]:
-    given = Tensor(np.asarray(x, dtype), requires_grad=True)
+    given = Tensor.of(np.asarray(x, dtype), requires_grad=True)
     y = function(given)
     y.backward(np.ones(y.shape))
     assert given.grad is not None
@@ -142,7 +142,7 @@ def test_softmax_without_a_dimension(function: Any, reference: Any) -> None:
 
 @each_softmax
 def test_softmax_of_one_number(function: Any, reference: Any) -> None:
-    given = Tensor(np.array(3.0), requires_grad=True)
+    given = Tensor.of(np.array(3.0), requires_grad=True)
     for dim in (0, -1):
         y = function(given, dim)
         assert (y.shape, y.item()) == ((), 1.0 if function is F.softmax else 0.0)

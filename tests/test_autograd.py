@@ -22,7 +22,7 @@ def leaf(*shape: int, seed: int = 0, low: float | None = None, away: bool = Fals
         x = low + abs(x)
     if away:
         x = x + np.copysign(0.1, x)
-    return Tensor(np.asarray(x), requires_grad=True)
+    return Tensor.of(np.asarray(x), requires_grad=True)
 
 
 # name, operation, operands. Operands are float64 leaves; a second row of a name is another layout.
@@ -90,8 +90,8 @@ OPERATIONS: list[tuple[str, Callable[..., Any], tuple[Tensor, ...]]] = [
     ("index-negative", lambda a: a[-1, 2], (leaf(3, 4),)),
     ("index-slice", lambda a: a[::-2, 1:3], (leaf(3, 4),)),
     ("index-repeated", lambda a: a[[0, 2, 0, 0]], (leaf(3, 4),)),
-    ("index-tensor", lambda a: a[fastnn.arange(3), Tensor(LABELS)], (leaf(3, 4),)),
-    ("index-mask", lambda a: a[Tensor(np.eye(3, dtype=bool))], (leaf(3, 3),)),
+    ("index-tensor", lambda a: a[fastnn.arange(3), Tensor.of(LABELS)], (leaf(3, 4),)),
+    ("index-mask", lambda a: a[Tensor.of(np.eye(3, dtype=bool))], (leaf(3, 3),)),
     ("index-none", lambda a: a[:, None], (leaf(3, 4),)),
     ("index-ellipsis", lambda a: a[..., 0], (leaf(2, 3, 4),)),
     ("iterate", lambda a: sum(row * i for i, row in enumerate(a)), (leaf(3, 4),)),
@@ -151,7 +151,7 @@ def test_gradient_of_operation(operation: Callable[..., Any], operands: tuple[Te
 def test_only_one_operand_needs_a_gradient(name: str) -> None:
     _, operation, operands = next(row for row in OPERATIONS if row[0] == name)
     for i in range(len(operands)):
-        given = [Tensor(t._array.copy(), i == j) for j, t in enumerate(operands)]
+        given = [Tensor.of(t._array.copy(), i == j) for j, t in enumerate(operands)]
         for operand in operands:
             operand.grad = None
         operation(*given).sum().backward()

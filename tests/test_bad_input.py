@@ -466,7 +466,7 @@ ODD: list[tuple[str, Callable[[np.ndarray], Any]]] = [
     ("inside-another", lambda a: np.pad(a, 2)[tuple(slice(2, -2) for _ in a.shape)]),
     ("subclass", lambda a: a.view(Subclass)),
     ("array-only", ArrayOnly),
-    ("tensor", lambda a: fastnn.Tensor(a.copy())),
+    ("tensor", lambda a: fastnn.Tensor.of(a.copy())),
     ("memory-view", memoryview),
     ("byte-shifted-stride", lambda a: np.rec.fromarrays([a, a.astype(np.int8)])["f0"]),
 ]

@@ -70,11 +70,11 @@ def test_what_is_checked() -> None:
     def names(*inputs: Any, f: Any = lambda x, y: x * y) -> list[str]:
         return [t.name for t in gradcheck(f, inputs).tensors]
 
-    asked = Tensor(X, requires_grad=True)
+    asked = Tensor.of(X, requires_grad=True)
     assert names(X, X) == ["input 0", "input 1"]
     assert names(X, asked) == ["input 1"]
     assert names(X, np.arange(4)) == ["input 0"]
-    assert names(X, Tensor(X), f=lambda input, target: input - target) == ["input 0"]
+    assert names(X, Tensor.of(X), f=lambda input, target: input - target) == ["input 0"]
     assert names(X, asked, f=lambda input, target: target - input) == ["input 1"]
     frozen = mlp(4, 3)
     frozen[0].bias.requires_grad = False
@@ -300,12 +300,12 @@ class Noisy(nn.Module):
         self.register_buffer("count", fastnn.tensor(0))
 
     def forward(self, x: Any) -> Tensor:
-        shift = Tensor(self.mean._array + 1)
+        shift = Tensor.of(self.mean._array + 1)
         if self.training:
             mask = default_generator.numpy.random(x.shape) < 0.5
             self.mean._array[...] = 0.9 * self.mean._array + x._array.mean(0)
             self.count = self.count + 1
-            x = x * Tensor(mask.astype(np.float64))
+            x = x * Tensor.of(mask.astype(np.float64))
         return x * self.scale * shift
 
 
@@ -314,7 +314,7 @@ class Noisy(nn.Module):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_nothing_of_the_callers_changes(dtype: Any, training: bool, fast: bool) -> None:
     model = nn.Sequential(nn.Linear(4, 4), Noisy()).to(dtype).train(training)
-    x = Tensor(X.astype(dtype), requires_grad=True)
+    x = Tensor.of(X.astype(dtype), requires_grad=True)
     model(x).sum().backward()
     grads = [p.grad for p in (x, *model.parameters())]
     before = state_bits(model), bits(x, *grads)

@@ -331,7 +331,7 @@ PIPELINES = {
     "Lambda on pictures": T.Compose([T.Lambda(lambda im: im.convert("L")), T.ToTensor()]),
     "own transform": T.Compose([Shift(), T.Grayscale(), T.ToTensor()]),
     "overridden call": T.Compose([Named(), T.ToTensor()]),
-    "function to a Tensor": lambda im: Tensor(np.array(im)),
+    "function to a Tensor": lambda im: Tensor.of(np.array(im)),
     "PILToTensor": T.Compose([T.PILToTensor(), T.ConvertImageDtype(np.float64)]),
 }  # fmt: skip
 

@@ -206,4 +206,4 @@ def test_uniform_of_a_seed_stays_what_it_was() -> None:
     """Nets of a seed are the same from one version to the next."""
     fastnn.manual_seed(0)
     expected = np.random.Generator(np.random.Philox(key=0)).random(3, np.float32) * 2 - 1
-    assert bits(init.uniform_(Tensor(np.zeros(3, np.float32)), -1, 1)) == bits(expected)
+    assert bits(init.uniform_(Tensor.of(np.zeros(3, np.float32)), -1, 1)) == bits(expected)

@@ -45,15 +45,15 @@ def test_a_module_keeps_weights_of_its_own() -> None:
     (F.binary_cross_entropy_with_logits, T),
 ])  # fmt: skip
 def test_a_target_changed_before_backward_is_an_error(loss: Any, target: np.ndarray) -> None:
-    given = fastnn.Tensor(target.copy())
-    out = loss(fastnn.Tensor(Z.copy(), requires_grad=True), given)
+    given = fastnn.Tensor.of(target.copy())
+    out = loss(fastnn.Tensor.of(Z.copy(), requires_grad=True), given)
     given.zero_()
     with pytest.raises(RuntimeError, match="changed in place after the forward"):
         out.backward()
 
 
 def test_the_input_of_a_loss_is_the_target_too() -> None:
-    x = fastnn.Tensor(Z.copy(), requires_grad=True)
+    x = fastnn.Tensor.of(Z.copy(), requires_grad=True)
     F.mse_loss(x, x).backward()
     assert x.grad is not None
     assert not x.grad._array.any()

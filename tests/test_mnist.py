@@ -192,14 +192,14 @@ class Shift(transforms.Transform):
     """A transform of one's own, without `batch`."""
 
     def __call__(self, image):
-        return Tensor(image.numpy() - image.numpy().max())
+        return Tensor.of(image.numpy() - image.numpy().max())
 
 
 class Halves(Normalize):
     """One that changes what happens to an image, over an inherited `batch`."""
 
     def __call__(self, image):
-        return Tensor(image.numpy() * np.float32(0.5))
+        return Tensor.of(image.numpy() * np.float32(0.5))
 
 
 class Picture:
@@ -227,7 +227,7 @@ PIPELINES = {
         (FLOATS - np.float32(0.1307)) / np.float32(0.3081),
     ),
     "flatten": (Compose([ToTensor(), flatten]), FLOATS.reshape(N, -1)),
-    "function": (lambda pixels: Tensor(np.array(pixels)), IMAGES),
+    "function": (lambda pixels: Tensor.of(np.array(pixels)), IMAGES),
     "function in Compose": (Compose([ToTensor(), lambda x: x[0]]), FLOATS[:, 0]),
     "no ToTensor": (Compose([]), IMAGES),
     "raw pixels": (Compose([flip, ToTensor()]), FLOATS[:, :, ::-1]),
@@ -294,8 +294,8 @@ def test_the_tutorials_loop(bundled):
     [
         (IMAGES[0], FLOATS[0]),
         (np.stack([IMAGES[0]] * 3, axis=2), np.concatenate([FLOATS[0]] * 3)),
-        (Tensor(IMAGES[:1]), FLOATS[0]),
-        (Tensor(IMAGES[:, None]), FLOATS),
+        (Tensor.of(IMAGES[:1]), FLOATS[0]),
+        (Tensor.of(IMAGES[:, None]), FLOATS),
         (Picture(IMAGES[0]), FLOATS[0]),
         (Picture((IMAGES[0] > 99).astype(np.uint8), "1"), (IMAGES[:1] > 99).astype(np.float32)),
         (IMAGES[0].astype(np.float64), IMAGES[:1].astype(np.float64)),
@@ -321,12 +321,12 @@ def test_to_tensor_puts_channels_first():
 
 def test_normalize_by_channel():
     x = np.ones((2, 3, 4, 4), np.float32)
-    out = Normalize((0, 1, 2), (1, 2, 4))(Tensor(x)).numpy()
+    out = Normalize((0, 1, 2), (1, 2, 4))(Tensor.of(x)).numpy()
     np.testing.assert_array_equal(out[:, :, 0, 0], [[1, 0, -0.25]] * 2)
     assert out.dtype == np.float32
     np.testing.assert_array_equal(x, 1)
-    np.testing.assert_array_equal(Normalize(0.5, 0.5)(Tensor(x)).numpy(), x)
-    assert Normalize(0.5, 0.5)(Tensor(x.astype(np.float64))).numpy().dtype == np.float64
+    np.testing.assert_array_equal(Normalize(0.5, 0.5)(Tensor.of(x)).numpy(), x)
+    assert Normalize(0.5, 0.5)(Tensor.of(x.astype(np.float64))).numpy().dtype == np.float64
 
 
 def test_repr():
@@ -340,10 +340,14 @@ def test_repr():
         (lambda: ToTensor()("cat.png"), TypeError, "ToTensor: .*got str"),
         (lambda: ToTensor()(IMAGES[0, 0]), ValueError, r"ToTensor: .*got \(28,\)"),
         (lambda: ToTensor()(IMAGES[:, None]), ValueError, r"got \(6, 1, 28, 28\); call .batch"),
-        (lambda: Normalize(0, 1)(Tensor(IMAGES)), TypeError, "got uint8; put ToTensor"),
+        (lambda: Normalize(0, 1)(Tensor.of(IMAGES)), TypeError, "got uint8; put ToTensor"),
         (lambda: Normalize(0, 1)([1.0]), TypeError, "Normalize: .*got list"),
-        (lambda: Normalize(0, 1)(Tensor(FLOATS[0, 0])), ValueError, r"C, H, W.*got \(28, 28\)"),
-        (lambda: Normalize((0, 0, 0), 1)(Tensor(FLOATS)), ValueError, r"\(3 and 1\), got \(6, 1"),
+        (lambda: Normalize(0, 1)(Tensor.of(FLOATS[0, 0])), ValueError, r"C, H, W.*got \(28, 28\)"),
+        (
+            lambda: Normalize((0, 0, 0), 1)(Tensor.of(FLOATS)),
+            ValueError,
+            r"\(3 and 1\), got \(6, 1",
+        ),
         (lambda: Normalize(0, (1, 0)), ValueError, "std without zeros"),
         (lambda: Normalize((), 1), ValueError, "finite numbers as mean"),
         (lambda: Normalize(0, float("nan")), ValueError, "finite numbers as std"),

@@ -51,7 +51,7 @@ def test_gradients(case: ModuleCase, seed: int) -> None:
     """Of a weighted sum of the output, with respect to each input and each parameter."""
     fastnn.manual_seed(seed)
     module, inputs = case.make().double(), case.draw(seed)
-    given = [Tensor(x, requires_grad=x.dtype == np.float64) for x in inputs]
+    given = [Tensor.of(x, requires_grad=x.dtype == np.float64) for x in inputs]
     out = module(*given)
     weights = np.random.default_rng(seed + 9).standard_normal(out.shape)
     if out.requires_grad:
@@ -81,7 +81,7 @@ def test_strided_inputs_give_the_bits_of_contiguous_ones(case: ModuleCase) -> No
 @every_module
 def test_inputs_stay_as_they_were(case: ModuleCase) -> None:
     module, inputs = case.make().double(), case.draw()
-    given = [Tensor(x.copy(), requires_grad=x.dtype == np.float64) for x in inputs]
+    given = [Tensor.of(x.copy(), requires_grad=x.dtype == np.float64) for x in inputs]
     out = module(*given).sum()
     if out.requires_grad:
         out.backward()

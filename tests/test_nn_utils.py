@@ -16,9 +16,9 @@ utils = nn.utils
 def parameters(dtype: Any = np.float64) -> list[Tensor]:
     """Three parameters: the first two have gradients."""
     rng = np.random.default_rng(0)
-    params = [Tensor(rng.standard_normal(s).astype(dtype), True) for s in ((7, 5), (9,), (2,))]
+    params = [Tensor.of(rng.standard_normal(s).astype(dtype), True) for s in ((7, 5), (9,), (2,))]
     for p in params[:2]:
-        p.grad = Tensor(rng.standard_normal(p.shape).astype(dtype))
+        p.grad = Tensor.of(rng.standard_normal(p.shape).astype(dtype))
     return params
 
 
@@ -60,7 +60,7 @@ def test_norm_is_the_same_wherever_gradients_lie() -> None:
             F.cross_entropy(model(fastnn.ones(4, 30)), [0, 1, 2, 3]).backward()
             if layout == "columns":
                 for p in model.parameters():
-                    p.grad = Tensor(np.asfortranarray(p.grad.numpy()))
+                    p.grad = Tensor.of(np.asfortranarray(p.grad.numpy()))
             norm = utils.clip_grad_norm_(model.parameters(), 1e-3)
             told.add(bits(norm, *(p.grad for p in model.parameters())))
             if layout == "block":
@@ -81,10 +81,10 @@ def test_one_tensor_or_none() -> None:
     norm = utils.clip_grad_norm_(p, 1.0)
     assert norm.item() > 1
     assert np.linalg.norm(p.grad.numpy()) == pytest.approx(1.0, rel=1e-5)
-    for none in ([], iter(()), Tensor(np.ones(2), True), Tensor(np.ones((0, 3)), True)):
+    for none in ([], iter(()), Tensor.of(np.ones(2), True), Tensor.of(np.ones((0, 3)), True)):
         assert utils.clip_grad_norm_(none, 1.0).item() == 0.0
-    empty = Tensor(np.ones((0, 3)), True)
-    empty.grad = Tensor(np.ones((0, 3)))
+    empty = Tensor.of(np.ones((0, 3)), True)
+    empty.grad = Tensor.of(np.ones((0, 3)))
     assert utils.clip_grad_norm_([empty], 1.0).item() == 0.0
     utils.clip_grad_value_(empty, 1.0)
 
@@ -97,15 +97,15 @@ def test_norm_neither_overflows_nor_vanishes(p: float, scale: float) -> None:
     unit = utils.get_total_norm([q.grad for q in params[:2]], p).item()
     before = gradient(params)
     for q in params[:2]:
-        q.grad = Tensor(q.grad.numpy() * scale)
+        q.grad = Tensor.of(q.grad.numpy() * scale)
     assert utils.clip_grad_norm_(params, 1.0, p).item() == pytest.approx(unit * scale, rel=1e-12)
     if scale > 1:
         np.testing.assert_allclose(gradient(params), before / unit, rtol=1e-12)
 
 
 def test_float32_sums_in_double() -> None:
-    p = Tensor(np.ones(1_000_000, np.float32), True)
-    p.grad = Tensor(np.full(1_000_000, 3e25, np.float32))
+    p = Tensor.of(np.ones(1_000_000, np.float32), True)
+    p.grad = Tensor.of(np.full(1_000_000, 3e25, np.float32))
     assert utils.get_total_norm(p.grad).item() == np.float32(3e28)
     assert utils.get_total_norm([p.grad, p.grad], 1).item() == pytest.approx(6e31, rel=1e-7)
 
@@ -145,9 +145,9 @@ def test_clip_value(dtype: Any, isa: str) -> None:
 
 
 def test_clipping_any_layout() -> None:
-    p, twin = (Tensor(np.zeros((5, 7)), True) for _ in range(2))
+    p, twin = (Tensor.of(np.zeros((5, 7)), True) for _ in range(2))
     values = np.random.default_rng(0).standard_normal((7, 5))
-    p.grad, twin.grad = Tensor(values.T), Tensor(values.T.copy())
+    p.grad, twin.grad = Tensor.of(values.T), Tensor.of(values.T.copy())
     for q in (p, twin):
         utils.clip_grad_value_(q, 0.5)
         utils.clip_grad_norm_(q, 0.5)
@@ -157,8 +157,8 @@ def test_clipping_any_layout() -> None:
 
 
 def test_a_gradient_that_cannot_be_written_is_an_error() -> None:
-    p = Tensor(np.zeros(3), True)
-    p.grad = Tensor(np.broadcast_to(np.array(2.0), 3))
+    p = Tensor.of(np.zeros(3), True)
+    p.grad = Tensor.of(np.broadcast_to(np.array(2.0), 3))
     with pytest.raises(ValueError, match="read-only"):
         utils.clip_grad_value_(p, 0.5)
 
@@ -190,7 +190,7 @@ def test_l1_is_what_the_tape_gives(dtype: Any, isa: str) -> None:
 
 
 def test_l1_without_a_gradient_so_far() -> None:
-    p = Tensor(np.array([2.0, -3.0, 0.0, -0.0]), True)
+    p = Tensor.of(np.array([2.0, -3.0, 0.0, -0.0]), True)
     assert utils.add_l1_grad_([p], 0.5) == 2.5
     assert p.grad.tolist() == [0.5, -0.5, 0, 0]
     assert utils.add_l1_grad_(p, 0.0) == 0.0
@@ -201,18 +201,18 @@ def test_l1_makes_weights_sparse() -> None:
     """A linear model with one useful input of four: the others go to about 0."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((100, 4))
-    w = Tensor(rng.standard_normal((4, 1)), True)
+    w = Tensor.of(rng.standard_normal((4, 1)), True)
     optimizer = optim.SGD([w], lr=0.01)
     for _ in range(1000):
         optimizer.zero_grad()
-        ((Tensor(x) @ w - 2 * x[:, :1]) ** 2).mean().backward()
+        ((Tensor.of(x) @ w - 2 * x[:, :1]) ** 2).mean().backward()
         utils.add_l1_grad_(w, 0.1)
         optimizer.step()
     assert w.detach().numpy().ravel() == pytest.approx([1.95, 0, 0, 0], abs=0.02)
 
 
 def test_nan_weights_show_in_the_penalty() -> None:
-    p = Tensor(np.array([1.0, np.nan]), True)
+    p = Tensor.of(np.array([1.0, np.nan]), True)
     assert np.isnan(utils.add_l1_grad_(p, 0.5))
     assert np.isnan(p.grad.tolist()).tolist() == [False, True]
 

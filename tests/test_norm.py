@@ -361,7 +361,7 @@ def test_only_what_is_asked_for_gets_a_gradient() -> None:
 def test_statistics_changed_before_the_backward_are_an_error() -> None:
     """Of eval mode, whose gradient reads them."""
     norm = nn.BatchNorm1d(3).eval()
-    x = Tensor(draws((5, 3), np.float32), requires_grad=True)
+    x = Tensor.of(draws((5, 3), np.float32), requires_grad=True)
     y = norm(x).sum()
     norm.train()(x)
     with pytest.raises(RuntimeError, match=r"batch_norm needs a tensor .* changed in place"):

@@ -18,14 +18,14 @@ every_rule = pytest.mark.parametrize("case", OPTIMIZERS, ids=lambda case: case.i
 
 def leaves(*shapes: tuple[int, ...], dtype: Any = np.float64) -> list[Tensor]:
     rng = np.random.default_rng(0)
-    return [Tensor(rng.standard_normal(shape).astype(dtype), True) for shape in shapes]
+    return [Tensor.of(rng.standard_normal(shape).astype(dtype), True) for shape in shapes]
 
 
 def give_gradients(params: list[Tensor], rng: np.random.Generator) -> list[np.ndarray]:
     """Random gradients, set as a user would."""
     grads = [rng.standard_normal(p.shape) for p in params]
     for p, grad in zip(params, grads, strict=True):
-        p.grad = Tensor(grad.astype(p.dtype))
+        p.grad = Tensor.of(grad.astype(p.dtype))
     return grads
 
 
@@ -56,7 +56,7 @@ def test_float32_follows_float64(case: RuleCase) -> None:
     one, two = case.make(single), case.make(double)
     for step in range(20):
         give_gradients(single, np.random.default_rng(step))
-        double[0].grad = Tensor(single[0].grad.numpy().astype(np.float64))
+        double[0].grad = Tensor.of(single[0].grad.numpy().astype(np.float64))
         one.step()
         two.step()
     assert relative_error(single[0]._array, double[0]._array) <= 2e-6
@@ -144,7 +144,7 @@ def test_up_is_down_on_the_negative(case: RuleCase) -> None:
     one, two = case.make(up, maximize=True), case.make(down, maximize=False)
     for step in range(5):
         give_gradients(up, np.random.default_rng(step))
-        down[0].grad = Tensor(-up[0].grad.numpy())
+        down[0].grad = Tensor.of(-up[0].grad.numpy())
         one.step()
         two.step()
     assert bits(*up) == bits(*down)
@@ -154,7 +154,7 @@ def test_a_largest_average_that_turned_nan_stays_nan() -> None:
     (p,) = leaves((3,))
     optimizer = optim.Adam([p], amsgrad=True)
     for value in (1.0, np.nan, 1.0):
-        p.grad = Tensor(np.array([1.0, value, 1.0]))
+        p.grad = Tensor.of(np.array([1.0, value, 1.0]))
         optimizer.step()
     assert np.isnan(p._array).tolist() == [False, True, False]
     assert np.isnan(optimizer.state[p]["max_exp_avg_sq"]._array).tolist() == [False, True, False]
@@ -166,14 +166,14 @@ def test_rounding_does_not_make_a_variance_negative() -> None:
     optimizer = optim.RMSprop([p], alpha=0.5, centered=True, eps=1.0)
     gradient = np.random.default_rng(0).standard_normal(50)
     for _ in range(300):
-        p.grad = Tensor(gradient)
+        p.grad = Tensor.of(gradient)
         optimizer.step()
     assert np.isfinite(p._array).all()
 
 
 def test_decoupled_decay_is_not_lost_in_float32() -> None:
     """lr weight_decay = 1e-7, where 1 - 1e-7 in float32 is 19 % off."""
-    p = fastnn.Tensor(np.linspace(1, 2, 10_000, dtype=np.float32), True)
+    p = fastnn.Tensor.of(np.linspace(1, 2, 10_000, dtype=np.float32), True)
     before = p._array.astype(np.float64)
     optimizer = optim.AdamW([p], lr=1e-5, weight_decay=1e-2)
     p.grad = fastnn.zeros(10_000)
@@ -526,7 +526,7 @@ def test_gradients_are_written_into_the_block() -> None:
 @every_rule
 def test_finds_the_bottom_of_a_bowl(case: RuleCase) -> None:
     """f = sum(c (w - 3)^2) / 2 with curvatures 1 to 10, in 600 steps."""
-    w = Tensor(np.zeros(5), True)
+    w = Tensor.of(np.zeros(5), True)
     curvature = np.array([1, 2, 3, 5, 10.0])
     optimizer = case.make([w])
     losses = []
@@ -543,11 +543,11 @@ def test_finds_the_bottom_of_a_bowl(case: RuleCase) -> None:
 
 @pytest.mark.parametrize("case", [c for c in OPTIMIZERS if c.rosenbrock], ids=lambda c: c.id)
 def test_follows_rosenbrocks_valley(case: RuleCase) -> None:
-    w = Tensor(np.array([-1.2, 1.0]), True)
+    w = Tensor.of(np.array([-1.2, 1.0]), True)
     optimizer = case.make([w], lr=case.lr)
     for _ in range(case.rosenbrock):
         x, y = w._array
-        w.grad = Tensor(np.array([-2 * (1 - x) - 400 * x * (y - x * x), 200 * (y - x * x)]))
+        w.grad = Tensor.of(np.array([-2 * (1 - x) - 400 * x * (y - x * x), 200 * (y - x * x)]))
         optimizer.step()
     assert abs(w._array - 1).max() < 0.01
 
@@ -651,7 +651,7 @@ def test_gradient_of_another_shape_is_an_error() -> None:
     p = leaves((3,))[0]
     optimizer = optim.SGD([p], lr=0.1)
     before = bits(p)
-    p.grad = Tensor(np.ones(1))
+    p.grad = Tensor.of(np.ones(1))
     with pytest.raises(ValueError, match=r"gradient of shape \(3,\), got \(1,\)"):
         optimizer.step()
     assert bits(p) == before

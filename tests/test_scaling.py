@@ -111,7 +111,7 @@ def test_tables_larger_than_a_block(make, monkeypatch):
         pd.DataFrame,
         pl.DataFrame,
         lambda x: x.tolist(),
-        lambda x: Tensor(x),
+        lambda x: Tensor.of(x),
     ],
     ids=["F", "big-endian", "strided", "pandas", "polars", "list", "Tensor"],
 )
@@ -249,14 +249,14 @@ def test_constructor_errors(make, error, message):
 @both
 def test_gradients_flow_through(make):
     scaler = make(dtype=np.float64).fit(TRAIN)
-    x = Tensor(TEST.copy(), requires_grad=True)
-    weights = Tensor(np.arange(21.0).reshape(7, 3))
+    x = Tensor.of(TEST.copy(), requires_grad=True)
+    weights = Tensor.of(np.arange(21.0).reshape(7, 3))
     for function in scaler.forward, scaler.transform, scaler.inverse_transform:
         x.grad = None
         (function(x) * weights).sum().backward()
 
         def f(function=function):
-            return (function(Tensor(x.numpy())) * weights).sum().item()
+            return (function(Tensor.of(x.numpy())) * weights).sum().item()
 
         x.requires_grad = False
         numerical = numerical_gradient(f, x.numpy())
@@ -301,7 +301,7 @@ def test_the_gradient_is_of_the_inputs_type(make):
     """And is not rounded to that of the output on the way."""
     gradients = []
     for dtype in (np.float32, np.float64):
-        x = Tensor(TEST.copy(), requires_grad=True)
+        x = Tensor.of(TEST.copy(), requires_grad=True)
         make(dtype=dtype).fit(TRAIN)(x).sum().backward()
         gradients.append(bits(x.grad))
     assert gradients[0] == gradients[1]
@@ -309,7 +309,7 @@ def test_the_gradient_is_of_the_inputs_type(make):
 
 def test_forward_lets_nan_through():
     scaler = Standardize().fit(TRAIN)
-    out = scaler(Tensor(nan_at(3, 2))).numpy()
+    out = scaler(Tensor.of(nan_at(3, 2))).numpy()
     assert np.argwhere(np.isnan(out)).tolist() == [[3, 2]]
 
 

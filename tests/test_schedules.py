@@ -67,7 +67,7 @@ every_schedule = pytest.mark.parametrize(
 
 def optimizer(groups: int = 1, cls: type[optim.Optimizer] = optim.SGD) -> optim.Optimizer:
     options = {"momentum": 0.9} if cls is optim.SGD else {}
-    params = [Tensor(np.ones(2), True) for _ in range(groups)]
+    params = [Tensor.of(np.ones(2), True) for _ in range(groups)]
     return cls([{"params": [p]} for p in params], lr=BASE, **options)
 
 
@@ -143,7 +143,7 @@ def test_first_rate_unused_is_a_warning(
 def test_group_added_later(name: str, options: dict[str, Any]) -> None:
     scheduler = make(name, options)
     go_on(scheduler)
-    scheduler.optimizer.add_param_group({"params": [Tensor(np.ones(1), True)]})
+    scheduler.optimizer.add_param_group({"params": [Tensor.of(np.ones(1), True)]})
     with pytest.raises(ValueError, match=rf"{name}: expected 1 groups .*got 2; make it after"):
         scheduler.step()
 
@@ -217,14 +217,14 @@ def test_plateau() -> None:
 
 def test_plateau_state_and_groups() -> None:
     scheduler = schedules.ReduceLROnPlateau(optimizer(2), patience=0, min_lr=[0.02, 0.0])
-    scheduler.step(Tensor(np.array(1.0)))
+    scheduler.step(Tensor.of(np.array(1.0)))
     saved = scheduler.state_dict()
     again = schedules.ReduceLROnPlateau(optimizer(2), patience=7, min_lr=[0.0, 0.0])
     again.load_state_dict(saved)
     again.step(1.0)
     assert again.get_last_lr() == [0.02, pytest.approx(0.01)]
     one = schedules.ReduceLROnPlateau(optimizer(), patience=0)
-    one.optimizer.add_param_group({"params": [Tensor(np.ones(1), True)]})
+    one.optimizer.add_param_group({"params": [Tensor.of(np.ones(1), True)]})
     one.step(1.0)
     one.step(1.0)
     assert one.get_last_lr() == pytest.approx([0.01, 0.01])

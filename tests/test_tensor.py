@@ -30,7 +30,7 @@ def weighted_sum(results: list[Any]) -> Any:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_values(case: Operation, dtype: Any) -> None:
     arrays = [x.astype(dtype) for x in case.draw()]
-    got = outputs(case.call(fastnn, *(Tensor(x.copy()) for x in arrays)))
+    got = outputs(case.call(fastnn, *(Tensor.of(x.copy()) for x in arrays)))
     expected = outputs(case.formula(*(x.astype(np.float64) for x in arrays)))
     assert len(got) == len(expected)
     for ours, exact in zip(got, expected, strict=True):
@@ -44,7 +44,7 @@ def test_values(case: Operation, dtype: Any) -> None:
 
 @every_operation
 def test_gradient(case: Operation) -> None:
-    leaves = [Tensor(x, requires_grad=True) for x in case.draw(1)]
+    leaves = [Tensor.of(x, requires_grad=True) for x in case.draw(1)]
     results = outputs(case.call(fastnn, *leaves))
     floats = [r for r in results if r.dtype.kind == "f"]
     assert all(r.requires_grad for r in floats)
@@ -65,12 +65,12 @@ def test_gradient(case: Operation) -> None:
 def test_backward_twice_and_without_gradients(case: Operation) -> None:
     arrays = case.draw()
     loss = weighted_sum(
-        outputs(case.call(fastnn, *(Tensor(x, requires_grad=True) for x in arrays)))
+        outputs(case.call(fastnn, *(Tensor.of(x, requires_grad=True) for x in arrays)))
     )
     loss.backward()
     with pytest.raises(RuntimeError, match="already walked"):
         loss.backward()
-    plain = weighted_sum(outputs(case.call(fastnn, *(Tensor(x) for x in arrays))))
+    plain = weighted_sum(outputs(case.call(fastnn, *(Tensor.of(x) for x in arrays))))
     with pytest.raises(RuntimeError, match="nothing this tensor was computed from"):
         plain.backward()
 
@@ -88,7 +88,7 @@ def test_a_changed_operand_is_an_error_or_makes_no_difference(case: Operation) -
     arrays = case.draw()
 
     def gradients(change: bool) -> list[Any] | None:
-        leaves = [Tensor(x.copy(), requires_grad=True) for x in arrays]
+        leaves = [Tensor.of(x.copy(), requires_grad=True) for x in arrays]
         loss = weighted_sum(outputs(case.call(fastnn, *leaves)))
         if change:
             with fastnn.no_grad():
@@ -366,9 +366,14 @@ def test_types_as_older_programs_name_them() -> None:
     assert x.type(fastnn.LongTensor).dtype == fastnn.int64
     assert x.type(fastnn.FloatTensor).dtype == fastnn.float32
     assert x.type_as(fastnn.FloatTensor()).dtype == fastnn.float32
+    assert fastnn.Tensor(x.numpy()).dtype == fastnn.Tensor([1, 2]).dtype == fastnn.float32
+    assert fastnn.Tensor(2, 3).shape == (2, 3)
+    assert not np.shares_memory(fastnn.Tensor(x.float())._array, x._array)
+    with pytest.raises(TypeError, match=r"Tensor: expected a list.* got str 'a'; fastnn\.tensor"):
+        fastnn.Tensor("a")
     assert isinstance(x, fastnn.DoubleTensor)
     assert not isinstance(x, fastnn.FloatTensor)
-    with pytest.raises(TypeError, match="FloatTensor: expected sizes, or one list"):
+    with pytest.raises(TypeError, match="FloatTensor: expected a list, an array, or sizes"):
         fastnn.FloatTensor([1], [2])
 
 

@@ -37,7 +37,7 @@ DATASETS = {
     "list-of-arrays": [X, Y],
     "lists": (X.tolist(), Y.tolist()),
     "float64": (X.astype(np.float64), Y.astype(np.uint8)),
-    "tensors": (fastnn.Tensor(X), fastnn.Tensor(Y)),
+    "tensors": (fastnn.Tensor.of(X), fastnn.Tensor.of(Y)),
     "strided": (np.repeat(X, 2, 0)[::2], np.repeat(Y, 2)[::2]),
     "fortran": (np.asfortranarray(X), Y),
     "dataset": TensorDataset(X, Y),
@@ -180,7 +180,7 @@ def test_predict_does_not_depend_on_the_split() -> None:
         assert bits(np.concatenate(parts)) == bits(whole)
 
 
-@pytest.mark.parametrize("data", [X.tolist(), X.astype(np.float64), fastnn.Tensor(X),
+@pytest.mark.parametrize("data", [X.tolist(), X.astype(np.float64), fastnn.Tensor.of(X),
                                   TensorDataset(X, Y), Rows()])  # fmt: skip
 def test_predict_of_every_kind_of_data(data: Any) -> None:
     trainer = trainer_of()

@@ -47,7 +47,7 @@ FORMS: dict[str, Callable[[np.ndarray], Any]] = {
     "unaligned": at_odd_addresses,
     "unaligned float64": lambda a: at_odd_addresses(a.astype(np.float64)),
     "fortran >f8": lambda a: np.asfortranarray(a.astype(">f8")),
-    "tensor of float64": lambda a: fastnn.Tensor(a.astype(np.float64)),
+    "tensor of float64": lambda a: fastnn.Tensor.of(a.astype(np.float64)),
 }  # fmt: skip
 
 

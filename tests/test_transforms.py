@@ -73,7 +73,7 @@ def test_tensors_agree_with_raw_images(transform, images):
     assert (type(got), got.dtype) == (Tensor, np.float32)
     expected = tensors(transform.batch(images)).numpy()
     if "3" in repr(transform) and images is GREY:
-        got = Tensor(got.numpy()[:, : expected.shape[1]])
+        got = Tensor.of(got.numpy()[:, : expected.shape[1]])
     np.testing.assert_allclose(got.numpy(), expected, atol=2.1 / 255)
     np.testing.assert_array_equal(transform(batch[0]).numpy(), transform.batch(batch)[0].numpy())
 
@@ -109,7 +109,7 @@ def test_grey_of_floats_is_not_rounded():
     rgb = RANDOM.random((4, 5, 3))
     expected = 0.299 * rgb[..., 0] + 0.587 * rgb[..., 1] + 0.114 * rgb[..., 2]
     np.testing.assert_allclose(T.Grayscale()(rgb), expected, rtol=1e-15)
-    x = Tensor(rgb.transpose(2, 0, 1).astype(np.float32))
+    x = Tensor.of(rgb.transpose(2, 0, 1).astype(np.float32))
     np.testing.assert_allclose(T.Grayscale()(x).numpy()[0], expected, rtol=1e-6)
     assert T.Grayscale(3)(x).shape == (3, 4, 5)
 
@@ -170,7 +170,7 @@ def test_sizes(size, max_size, shape, expected):
     resize = T.Resize(size, max_size=max_size)
     assert resize(np.zeros(shape, np.uint8)).shape == expected
     assert resize(Image.new("RGB", shape[::-1])).size == expected[::-1]
-    assert resize(Tensor(np.zeros((2, *shape), np.float32))).shape == (2, *expected)
+    assert resize(Tensor.of(np.zeros((2, *shape), np.float32))).shape == (2, *expected)
 
 
 def test_a_flat_image_stays_flat():
@@ -207,7 +207,7 @@ def test_center_crop(n, wanted, expected):
 
 def test_invert():
     np.testing.assert_array_equal(T.Invert()(RGB[0]), 255 - RGB[0].astype(int))
-    x = Tensor(np.array([[[0.0, 0.25, 1.0]]]))
+    x = Tensor.of(np.array([[[0.0, 0.25, 1.0]]]))
     assert T.Invert()(x).tolist() == [[[1.0, 0.75, 0.0]]]
     assert T.Invert()(x).dtype == np.float64
 
@@ -240,7 +240,7 @@ def test_pil_to_tensor_keeps_bytes():
 def test_convert_image_dtype():
     every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     for dtype in np.float32, np.float64:
-        floats = T.ConvertImageDtype(dtype)(Tensor(every))
+        floats = T.ConvertImageDtype(dtype)(Tensor.of(every))
         np.testing.assert_array_equal(floats.numpy(), every / np.array(255, dtype))
         assert floats.dtype == dtype
         back = T.ConvertImageDtype(fastnn.uint8).batch(floats)
@@ -248,7 +248,8 @@ def test_convert_image_dtype():
     steps = T.Compose([T.PILToTensor(), T.ConvertImageDtype(fastnn.float32)])
     np.testing.assert_array_equal(steps.batch(RGB).numpy(), T.ToTensor().batch(RGB).numpy())
     assert (
-        T.ConvertImageDtype(np.float64)(Tensor(np.ones((1, 1, 1), np.float32))).dtype == "float64"
+        T.ConvertImageDtype(np.float64)(Tensor.of(np.ones((1, 1, 1), np.float32))).dtype
+        == "float64"
     )
 
 
@@ -267,7 +268,11 @@ def test_convert_image_dtype():
             "1 to 4 channels, got 5",
         ),
         (lambda: T.Grayscale()(np.zeros((2, 2, 3), np.int32)), TypeError, "got int32"),
-        (lambda: T.Grayscale()(Tensor(np.zeros((2, 2)))), ValueError, r"C, H, W\), got \(2, 2\)"),
+        (
+            lambda: T.Grayscale()(Tensor.of(np.zeros((2, 2)))),
+            ValueError,
+            r"C, H, W\), got \(2, 2\)",
+        ),
         (lambda: T.Resize(0), ValueError, "Resize: expected size >= 1, got 0"),
         (lambda: T.Resize(2.5), TypeError, r"integer size, got 2\.5"),
         (lambda: T.Resize((1, 2, 3)), ValueError, r"\(height, width\), got \(1, 2, 3\)"),
@@ -284,15 +289,15 @@ def test_convert_image_dtype():
         (lambda: T.Invert()(np.zeros((2, 2), np.int64)), TypeError, "Invert: .*got int64"),
         (lambda: T.Invert()(Image.new("RGBA", (1, 1))), TypeError, 'got "RGBA"'),
         (lambda: T.RandomInvert(1.5), ValueError, "0 <= p <= 1, got 1.5"),
-        (lambda: T.PILToTensor()(Tensor(GREY)), TypeError, "PILToTensor: .*got Tensor"),
+        (lambda: T.PILToTensor()(Tensor.of(GREY)), TypeError, "PILToTensor: .*got Tensor"),
         (lambda: T.ConvertImageDtype(np.int32), TypeError, "got int32"),
         (lambda: T.ConvertImageDtype(np.uint8)(GREY), TypeError, "got ndarray; put PILToTensor"),
         (
-            lambda: T.ConvertImageDtype(np.uint8)(Tensor(np.array([0.5, np.nan]))),
+            lambda: T.ConvertImageDtype(np.uint8)(Tensor.of(np.array([0.5, np.nan]))),
             ValueError,
             "from 0 to 1 .*nan",
         ),
-        (lambda: T.ConvertImageDtype(np.uint8)(Tensor(np.array([1.01]))), ValueError, "0 to 1"),
+        (lambda: T.ConvertImageDtype(np.uint8)(Tensor.of(np.array([1.01]))), ValueError, "0 to 1"),
     ],
 )
 def test_errors(call, error, message):

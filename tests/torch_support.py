@@ -17,7 +17,7 @@ def draw(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def both(x: np.ndarray) -> tuple[fastnn.Tensor, torch.Tensor]:
-    return fastnn.Tensor(x.copy(), True), torch.tensor(x, requires_grad=True)
+    return fastnn.Tensor.of(x.copy(), True), torch.tensor(x, requires_grad=True)
 
 
 def assert_same(ours: fastnn.Tensor | None, theirs: torch.Tensor | None, bound: float) -> None:

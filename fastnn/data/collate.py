@@ -34,7 +34,7 @@ def default_collate(samples: Sequence[Any]) -> Any:
         raise ValueError("default_collate: expected at least one sample, got none")
     first = samples[0]
     if isinstance(first, Tensor | np.ndarray | np.generic | int | float):
-        return Tensor(stack_arrays(samples))
+        return Tensor.of(stack_arrays(samples))
     if isinstance(first, str | bytes):
         return list(samples)
     if isinstance(first, Mapping):
@@ -54,7 +54,7 @@ def default_convert(sample: Any) -> Any:
     {'x': tensor([0., 0.], dtype=float64), 'name': 'zero'}
     """
     if isinstance(sample, np.ndarray | np.generic):
-        return Tensor(as_array(sample))
+        return Tensor.of(as_array(sample))
     if isinstance(sample, Mapping):
         return {key: default_convert(field) for key, field in sample.items()}
     if isinstance(sample, tuple) and hasattr(sample, "_fields"):

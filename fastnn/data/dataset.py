@@ -124,7 +124,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     def fetch(self, indices: NDArray[np.int64]) -> tuple[Tensor, ...]:
         """Copy the rows at `indices`, shape (B,), to a Tensor (B, ...) for each tensor."""
-        return tuple(Tensor(_rows(as_array(tensor), indices)) for tensor in self.tensors)
+        return tuple(Tensor.of(_rows(as_array(tensor), indices)) for tensor in self.tensors)
 
 
 class Subset(Dataset[T_co]):

@@ -53,7 +53,7 @@ def class_weights(labels: Any, num_classes: int | None = None) -> Tensor:
         raise ValueError(
             f"class_weights: expected samples of all {k} classes, got none of class {missing}"
         )
-    return Tensor((len(array) / (k * counts)).astype(np.float32))
+    return Tensor.of((len(array) / (k * counts)).astype(np.float32))
 
 
 def labels_of(source: Any, who: str) -> NDArray[Any]:

@@ -48,8 +48,8 @@ class _Scaler(Module):
             num_features = whole(self._name, "num_features", num_features, 1)
         self.num_features = num_features
         for name in statistics:
-            self.register_buffer(name, Tensor(np.zeros(num_features or 0)))
-        self.register_buffer("count", Tensor(np.zeros((), np.int64)))  # rows seen; 0: not fitted
+            self.register_buffer(name, Tensor.of(np.zeros(num_features or 0)))
+        self.register_buffer("count", Tensor.of(np.zeros((), np.int64)))  # rows seen; 0: not fitted
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Measure the columns of the training part.
@@ -74,8 +74,8 @@ class _Scaler(Module):
         if not all(np.isfinite(values).all() for values in statistics.values()):
             raise ValueError(f"{self._name}: X holds values too large to add up in float64")
         for name, values in statistics.items():
-            self.register_buffer(name, Tensor(values))
-        self.register_buffer("count", Tensor(np.array(len(table), np.int64)))
+            self.register_buffer(name, Tensor.of(values))
+        self.register_buffer("count", Tensor.of(np.array(len(table), np.int64)))
         self.num_features = table.shape[1]
         return self
 

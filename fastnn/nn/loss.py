@@ -33,7 +33,7 @@ class _Loss(Module):
         if weight is None:
             setattr(self, name, None)
         else:
-            self.register_buffer(name, Tensor(np.array(as_array(weight))))
+            self.register_buffer(name, Tensor.of(np.array(as_array(weight))))
 
 
 class CrossEntropyLoss(_Loss):

@@ -72,7 +72,7 @@ class BatchNorm1d(Module):
         }
         for name, values in statistics.items():
             if track_running_stats:
-                self.register_buffer(name, Tensor(values))
+                self.register_buffer(name, Tensor.of(values))
             else:
                 setattr(self, name, None)
         self.reset_parameters()

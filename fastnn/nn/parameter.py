@@ -37,7 +37,7 @@ class Parameter(Tensor):
         array = as_array(data)
         if array.dtype.kind != "f":
             raise TypeError(f"Parameter: expected float32 or float64 values, got {array.dtype}")
-        super().__init__(array, requires_grad)
+        self._hold(array, requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
@@ -112,7 +112,7 @@ class FlatBlock:
             if p.grad.shape != p.shape:
                 raise ValueError(f"expected a gradient of shape {p.shape}, got {p.grad.shape}")
             p._grad_buffer[...] = p.grad._array
-            p.grad = Tensor(p._grad_buffer)
+            p.grad = Tensor.of(p._grad_buffer)
 
 
 def _refuse_shared_memory(parameters: Sequence[Tensor]) -> None:

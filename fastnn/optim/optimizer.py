@@ -156,7 +156,7 @@ class Optimizer:
         """
         place = {id(p): i for i, p in enumerate(self._parameters())}
         state = {
-            place[id(p)]: {name: Tensor(t._array.copy()) for name, t in entry.items()}
+            place[id(p)]: {name: Tensor.of(t._array.copy()) for name, t in entry.items()}
             for p, entry in self.state.items()
         }
         groups = [
@@ -272,8 +272,8 @@ class Optimizer:
 
     def _state_of(self, i: int, name: str, shape: tuple[int, ...]) -> Tensor:
         if name == "step":  # float64 counts on where PyTorch's float32 stays at 2^24
-            return Tensor(np.array(float(self._steps[i])))
-        return Tensor(self._state[name][self._block.slices[i]].reshape(shape))
+            return Tensor.of(np.array(float(self._steps[i])))
+        return Tensor.of(self._state[name][self._block.slices[i]].reshape(shape))
 
     def _step_group(self, group: Group, first: int, last: int) -> None:
         block = self._block

@@ -34,7 +34,7 @@ class CastRows(TensorDataset):
     """
 
     def __init__(self, columns: Sequence[tuple[Any, Dtype]]) -> None:
-        super().__init__(*(Tensor(as_stored(values)) for values, _ in columns))
+        super().__init__(*(Tensor.of(as_stored(values)) for values, _ in columns))
         self.dtypes = [dtype for _, dtype in columns]
 
     def __getitem__(self, index: Any, /) -> tuple[Tensor, ...]:
@@ -88,9 +88,9 @@ def pair(batch: Any) -> tuple[Any, Any]:
 def _cast(values: Tensor, dtype: Dtype) -> Tensor:
     array = as_array(values._array)  # the machine's byte order, and no half precision
     if dtype is None or array.dtype == dtype:
-        return Tensor(array)
+        return Tensor.of(array)
     with np.errstate(over="ignore"):  # infinities show in the loss, which says where
-        return Tensor(array.astype(dtype))
+        return Tensor.of(array.astype(dtype))
 
 
 def _weight_dtype(model: Module) -> np.dtype[Any]:

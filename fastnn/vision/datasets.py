@@ -71,7 +71,7 @@ class _DigitLike(Dataset[tuple[Any, Any]]):
         self.transform, self.target_transform = transform, target_transform
         self.source = "bundled copy"
         images, labels = self._load()
-        self.data, self.targets = Tensor(images), Tensor(labels.astype(np.int64))
+        self.data, self.targets = Tensor.of(images), Tensor.of(labels.astype(np.int64))
 
     @property
     def class_to_idx(self) -> dict[str, int]:
@@ -92,7 +92,7 @@ class _DigitLike(Dataset[tuple[Any, Any]]):
         """Return images (B, 1, 28, 28), unless transformed otherwise, and labels (B,)."""
         labels = np.take(as_array(self.targets), indices)
         if self.target_transform is None:
-            return self._fetch_images(indices), Tensor(labels)
+            return self._fetch_images(indices), Tensor.of(labels)
         targets = [self.target_transform(label) for label in labels.tolist()]
         return self._fetch_images(indices), default_collate(targets)
 
@@ -109,7 +109,7 @@ class _DigitLike(Dataset[tuple[Any, Any]]):
         source = as_array(self.data)
         steps = steps_of(self.transform or ToTensor())
         if steps and type(steps[0]) is ToTensor and source.dtype == np.uint8:
-            images: Any = Tensor(gather_images(source, indices)[:, None])
+            images: Any = Tensor.of(gather_images(source, indices)[:, None])
             steps = steps[1:]
         else:
             images = np.take(source, indices, axis=0)

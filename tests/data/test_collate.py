@@ -17,8 +17,8 @@ from fastnn.tensor import Tensor
         ([True, False], np.bool_, [True, False]),
         ([np.float32(1), np.float32(2)], np.float32, [1.0, 2.0]),
         ([np.array([1, 2], np.uint8)], np.uint8, [[1, 2]]),
-        ([Tensor(np.zeros(2, np.float32))] * 2, np.float32, [[0.0, 0.0], [0.0, 0.0]]),
-        ([Tensor(np.array(3)), Tensor(np.array(4))], np.int64, [3, 4]),
+        ([Tensor.of(np.zeros(2, np.float32))] * 2, np.float32, [[0.0, 0.0], [0.0, 0.0]]),
+        ([Tensor.of(np.array(3)), Tensor.of(np.array(4))], np.int64, [3, 4]),
     ],
 )
 def test_collate_stacks(samples, dtype, expected):

@@ -131,7 +131,7 @@ class Labelled(Squares):
         TensorDataset(X, Y % 2),
         Labelled(),
         Subset(TensorDataset(X.repeat(2, 0), Y.repeat(2) % 2), range(0, 20, 2)),
-        Tensor(Y % 2),
+        Tensor.of(Y % 2),
         ["even", "odd"] * 5,
         np.array(["b", "a"] * 5, dtype=object),
     ],

@@ -288,7 +288,7 @@ ELEMENT_LOSSES = [
     *rows(
         nn.BCEWithLogitsLoss, "weights", ((5, 3), Probabilities((5, 3))),
         lambda z, y: bce_with_logits(z, y, POS_WEIGHT) * ELEMENT_WEIGHT,
-        weight=ELEMENT_WEIGHT, pos_weight=fastnn.Tensor(POS_WEIGHT),
+        weight=ELEMENT_WEIGHT, pos_weight=fastnn.Tensor.of(POS_WEIGHT),
     ),
 ]  # fmt: skip
 

@@ -97,7 +97,7 @@ def _bad_flags(who: str, *names: str) -> tuple[tuple[dict[str, Any], type[Except
     rows += [
         ({"foreach": "yes"}, TypeError, rf"{who}: expected foreach to be True or False"),
         ({"differentiable": True}, ValueError, rf"{who}: differentiable=True is not supported"),
-        ({"lr": Tensor(np.array(0.1))}, TypeError, rf"{who}: expected lr .* pass lr\.item\(\)"),
+        ({"lr": Tensor.of(np.array(0.1))}, TypeError, rf"{who}: expected lr .* pass lr\.item\(\)"),
     ]
     return tuple(rows)
 

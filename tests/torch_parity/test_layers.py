@@ -132,7 +132,7 @@ def test_state_of_batch_norm_loads_both_ways() -> None:
 
 def test_functional_batch_norm_moves_the_statistics_it_is_given() -> None:
     stats = [np.full(3, 0.5), np.full(3, 2.0)]
-    ours, theirs = [fastnn.Tensor(s.copy()) for s in stats], [torch.tensor(s) for s in stats]
+    ours, theirs = [fastnn.Tensor.of(s.copy()) for s in stats], [torch.tensor(s) for s in stats]
     x = draw(4, 3, 2, 3)
     y = nn.functional.batch_norm(x, *ours, None, None, True, 0.2, 1e-3)
     their_y = torch.nn.functional.batch_norm(torch.tensor(x), *theirs, None, None, True, 0.2, 1e-3)
@@ -178,7 +178,7 @@ def test_dropout_where_the_mask_is_known(p: float) -> None:
         assert {bits(v) for v in ours[:4].tolist()} <= allowed
         assert {bits(v) for v in theirs[:4].tolist()} <= allowed
     for module in (nn.Dropout(p).eval(), torch.nn.Dropout(p).eval()):
-        y = module(torch.tensor(x) if isinstance(module, torch.nn.Module) else fastnn.Tensor(x))
+        y = module(torch.tensor(x) if isinstance(module, torch.nn.Module) else fastnn.Tensor.of(x))
         np.testing.assert_array_equal(y.numpy(), x)
 
 

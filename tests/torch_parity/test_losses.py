@@ -57,7 +57,7 @@ def check(
     bound = max(bound, 32 * np.finfo(np.float32).eps if dtype == np.float32 else 0)
     cast = [x.astype(dtype) if x.dtype.kind == "f" else x for x in inputs]
     want = [x.dtype.kind == "f" and i not in constant for i, x in enumerate(cast)]
-    a = [fastnn.Tensor(x.copy(), g) for x, g in zip(cast, want, strict=True)]
+    a = [fastnn.Tensor.of(x.copy(), g) for x, g in zip(cast, want, strict=True)]
     b = [wide(x).requires_grad_(g) for x, g in zip(cast, want, strict=True)]
     loss, their_loss = ours(*a), theirs(*b)
     assert loss.dtype == dtype
@@ -202,8 +202,10 @@ def test_kinks(name: str, options: dict[str, Any], reduction: str, dtype: Any) -
     at = options.get("beta") or options.get("delta") or 1.0
     d = np.array([0.0, -0.0, at, -at, np.nextafter(at, 2), np.nextafter(at, 0), 2.0, -2.0])
     check_module(name, (d, np.zeros(8)), dtype, reduction=reduction, **options)
-    x = fastnn.Tensor(d.astype(dtype), requires_grad=True)
-    getattr(nn, name)(reduction="sum", **options)(x, fastnn.Tensor(np.zeros(8, dtype))).backward()
+    x = fastnn.Tensor.of(d.astype(dtype), requires_grad=True)
+    getattr(nn, name)(reduction="sum", **options)(
+        x, fastnn.Tensor.of(np.zeros(8, dtype))
+    ).backward()
     assert x.grad is not None
     assert x.grad.tolist()[:2] == [0, 0]
     assert abs(x.grad._array[2:4]).tolist() == [dtype(at if name == "HuberLoss" else 1)] * 2

@@ -66,7 +66,7 @@ class Pair:
         for i, (p, q) in enumerate(zip(self.ours, self.theirs, strict=True)):
             grad = rng.standard_normal(p.shape)
             if i != 1 or step >= 3:
-                p.grad, q.grad = fastnn.Tensor(grad.copy()), torch.tensor(grad)
+                p.grad, q.grad = fastnn.Tensor.of(grad.copy()), torch.tensor(grad)
         for optimizer in self.optimizers:
             optimizer.step()
 
@@ -87,12 +87,12 @@ def test_optimizer(name: str, options: dict[str, Any]) -> None:
 def test_single_precision(name: str, options: dict[str, Any]) -> None:
     """Two correct roundings of the same 50 steps: a few units in the last place a step."""
     w = draw(30).astype(np.float32)
-    ours, theirs = fastnn.Tensor(w.copy(), True), torch.tensor(w, requires_grad=True)
+    ours, theirs = fastnn.Tensor.of(w.copy(), True), torch.tensor(w, requires_grad=True)
     one = getattr(optim, name)([ours], 0.01, **options)
     two = getattr(torch.optim, name)([theirs], 0.01, **options)
     for step in range(50):
         grad = draw(30, seed=step).astype(np.float32)
-        ours.grad, theirs.grad = fastnn.Tensor(grad.copy()), torch.tensor(grad)
+        ours.grad, theirs.grad = fastnn.Tensor.of(grad.copy()), torch.tensor(grad)
         one.step()
         two.step()
     assert_same(ours, theirs, 50 * np.finfo(np.float32).eps)
@@ -155,7 +155,7 @@ def gradients(scale: float = 1.0) -> tuple[list[fastnn.Tensor], list[torch.Tenso
     pairs = [both(draw(4, 3)), both(draw(5, seed=1)), both(draw(2))]
     for i, (p, q) in enumerate(pairs[:2]):
         grad = draw(*p.shape, seed=5 + i) * scale
-        p.grad, q.grad = fastnn.Tensor(grad.copy()), torch.tensor(grad)
+        p.grad, q.grad = fastnn.Tensor.of(grad.copy()), torch.tensor(grad)
     return [p for p, _ in pairs], [q for _, q in pairs]
 
 

@@ -20,7 +20,7 @@ def optimizers(name: str = "SGD", **options: Any) -> list[Any]:
     """An optimizer with two groups, of fastnn and of PyTorch."""
     if name == "SGD":
         options = {"momentum": 0.9, **options}
-    pairs = [(fastnn.Tensor(np.ones(1), True), torch.ones(1, requires_grad=True)) for _ in RATES]
+    pairs = [(fastnn.Tensor.of(np.ones(1), True), torch.ones(1, requires_grad=True)) for _ in RATES]
     return [
         getattr(module, name)(
             [{"params": [pair[side]], "lr": lr} for pair, lr in zip(pairs, RATES, strict=True)],
@@ -196,7 +196,7 @@ def test_plateau(options: dict[str, Any]) -> None:
     for epoch in range(EPOCHS):
         measured = 1 / (1 + 0.01 * epoch) + 0.1 * rng.standard_normal()
         measured = float("nan") if epoch % 97 == 5 else measured
-        ours.step(fastnn.Tensor(np.array(measured)) if epoch % 2 else measured)
+        ours.step(fastnn.Tensor.of(np.array(measured)) if epoch % 2 else measured)
         theirs.step(measured)
         told.append((ours.get_last_lr(), theirs.get_last_lr()))
         assert [g["lr"] for g in one.param_groups] == ours.get_last_lr()

@@ -28,7 +28,7 @@ def assert_equal_tensors(ours: Any, theirs: Any, bound: float) -> None:
 def test_operation(case: Operation, dtype: Any) -> None:
     arrays = [x.astype(dtype) for x in case.draw(2)]
     bound = 1e-12 if dtype == np.float64 else 1e-5
-    ours = [fastnn.Tensor(x.copy(), True) for x in arrays]
+    ours = [fastnn.Tensor.of(x.copy(), True) for x in arrays]
     theirs = [torch.tensor(x, requires_grad=True) for x in arrays]
     got, expected = outputs(case.call(fastnn, *ours)), outputs(case.call(torch, *theirs))
     assert len(got) == len(expected)
@@ -38,7 +38,7 @@ def test_operation(case: Operation, dtype: Any) -> None:
         assert_equal_tensors(a, b, bound)
         if b.requires_grad:
             weight = rng.standard_normal(a.shape)
-            loss = loss + (a * fastnn.Tensor(weight)).sum()
+            loss = loss + (a * fastnn.Tensor.of(weight)).sum()
             their_loss = their_loss + (b * torch.tensor(weight)).sum()
     loss.backward()
     their_loss.backward()

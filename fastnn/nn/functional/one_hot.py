@@ -41,4 +41,4 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     if labels.size and not (labels.min() >= 0 and labels.max() < n):
         raise IndexError(f"one_hot: expected labels in 0 .. {n - 1}, "
                          f"got {labels.min()} .. {labels.max()}")  # fmt: skip
-    return Tensor((labels[..., None] == np.arange(n)).astype(np.int64))
+    return Tensor.of((labels[..., None] == np.arange(n)).astype(np.int64))

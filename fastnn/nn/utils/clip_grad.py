@@ -95,7 +95,7 @@ def get_total_norm(
             f"the gradients' norm of order {p:g} is {norm}: they hold a NaN or infinite value, "
             "so they cannot be clipped; try a smaller learning rate"
         )
-    return Tensor(np.array(norm, arrays[0].dtype if arrays else np.float32))
+    return Tensor.of(np.array(norm, arrays[0].dtype if arrays else np.float32))
 
 
 def clip_grads_with_norm_(

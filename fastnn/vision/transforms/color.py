@@ -77,7 +77,7 @@ class Grayscale(Transform):
         if x.ndim < 3:
             raise ValueError(f"Grayscale: expected a Tensor of shape (..., C, H, W), got {x.shape}")
         grey = _grey(np.moveaxis(x, -3, -1))
-        return Tensor(np.repeat(grey[..., None, :, :], self.num_output_channels, -3))
+        return Tensor.of(np.repeat(grey[..., None, :, :], self.num_output_channels, -3))
 
 
 class Invert(Transform):
@@ -96,7 +96,7 @@ class Invert(Transform):
     def __call__(self, image: Any, /) -> Any:
         """Invert one image."""
         if isinstance(image, Tensor):
-            return Tensor(_inverted(as_array(image)))
+            return Tensor.of(_inverted(as_array(image)))
         if not is_picture(image):
             return _inverted(to_pixels(image, "Invert"))
         if image.mode not in ("L", "RGB"):

@@ -76,7 +76,7 @@ class Resize(Transform):
     def __call__(self, image: Any, /) -> Any:
         """Resize one image."""
         if isinstance(image, Tensor):
-            return Tensor(self._planes(as_array(image)))
+            return Tensor.of(self._planes(as_array(image)))
         if is_picture(image):
             height, width = self._target(image.height, image.width)
             unchanged = (width, height) == image.size
@@ -155,7 +155,7 @@ class CenterCrop(Transform):
     def __call__(self, image: Any, /) -> Any:
         """Crop one image."""
         if isinstance(image, Tensor):
-            return Tensor(self._cropped(as_array(image), -2))
+            return Tensor.of(self._cropped(as_array(image), -2))
         if not is_picture(image):
             return self._cropped(to_pixels(image, "CenterCrop"), 0)
         height, width = self.size

@@ -35,15 +35,15 @@ class PILToTensor(Transform):
                 f"{who}: expected an image of shape (H, W) or (H, W, C), "
                 f"got {pixels.shape}; call .batch for several at once"
             )
-        return Tensor(self._values(_channels_first(pixels[None])[0]))
+        return Tensor.of(self._values(_channels_first(pixels[None])[0]))
 
     def batch(self, images: Any) -> Tensor:
         """Convert all images: (B, H, W) or (B, H, W, C) to (B, C, H, W)."""
         if isinstance(images, np.ndarray) and images.ndim in (3, 4):
-            return Tensor(self._values(_channels_first(images)))
+            return Tensor.of(self._values(_channels_first(images)))
         if isinstance(images, Tensor):
             return self(images)
-        return Tensor(stack_arrays([self(image) for image in images]))
+        return Tensor.of(stack_arrays([self(image) for image in images]))
 
     def _values(self, pixels: NDArray[Any]) -> NDArray[Any]:
         return pixels
@@ -66,7 +66,7 @@ class ToTensor(PILToTensor):
     def __call__(self, image: Any, /) -> Tensor:
         """Convert one image: (H, W) or (H, W, C) to (C, H, W)."""
         if isinstance(image, Tensor):
-            return Tensor(_scaled(as_array(image)))
+            return Tensor.of(_scaled(as_array(image)))
         return super().__call__(image)
 
     def batch(self, images: Any) -> Tensor:
@@ -89,7 +89,7 @@ class ConvertImageDtype(Transform):
         TypeError: for other types, or if an image is not a Tensor.
         ValueError: if a value that is to become a byte lies outside [0, 1].
 
-    >>> ConvertImageDtype(np.uint8)(Tensor(np.array([[[0.0, 0.5, 1.0]]]))).tolist()
+    >>> ConvertImageDtype(np.uint8)(Tensor.of(np.array([[[0.0, 0.5, 1.0]]]))).tolist()
     [[[0, 127, 255]]]
     """
 
@@ -109,13 +109,13 @@ class ConvertImageDtype(Transform):
         if x.dtype == self.dtype:
             return image
         if x.dtype == np.uint8:
-            return Tensor(np.divide(x, self.dtype.type(255), dtype=self.dtype))
+            return Tensor.of(np.divide(x, self.dtype.type(255), dtype=self.dtype))
         if self.dtype != np.uint8:
-            return Tensor(x.astype(self.dtype))
+            return Tensor.of(x.astype(self.dtype))
         if not ((x >= 0) & (x <= 1)).all():
             raise ValueError("ConvertImageDtype: expected values from 0 to 1 to make bytes of, "
                              f"got {x.min()} to {x.max()}")  # fmt: skip
-        return Tensor((x * x.dtype.type(255.999)).astype(np.uint8))
+        return Tensor.of((x * x.dtype.type(255.999)).astype(np.uint8))
 
     def batch(self, images: Tensor) -> Tensor:
         """Convert all images (B, C, H, W)."""
@@ -141,7 +141,7 @@ class Normalize(Transform):
         TypeError: if an image is not a floating-point Tensor.
         ValueError: if `std` holds zero, or the channels of image, `mean` and `std` differ.
 
-    >>> Normalize((0.5,), (0.25,))(Tensor(np.ones((1, 1, 2), np.float32))).tolist()
+    >>> Normalize((0.5,), (0.25,))(Tensor.of(np.ones((1, 1, 2), np.float32))).tolist()
     [[[2.0, 2.0]]]
     """
 
@@ -156,7 +156,7 @@ class Normalize(Transform):
         x = self._checked(image)
         out = x - self._mean.astype(x.dtype)
         out /= self._std.astype(x.dtype)
-        return Tensor(out)
+        return Tensor.of(out)
 
     def batch(self, images: Tensor) -> Tensor:
         """Normalize all images (B, C, H, W)."""
