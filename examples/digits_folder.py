@@ -1,23 +1,19 @@
-"""Digits in a folder of images, one folder a class: read, train, test, and plot the losses.
+"""Digits in a folder of images, one folder a class: read, train, test, and plot its course.
 
     python examples/digits_folder.py              # writes the bundled MNIST to digits/ first
     python examples/digits_folder.py my/pictures  # one's own: my/pictures/<class>/<any>.png
 
 A folder that holds `train` and `test` is taken as split so; of another, a fifth of each class is
-kept for testing. Needs `pip install 'fastnn[images]' matplotlib`.
+kept for testing. Needs `pip install 'fastnn[images,plot]'`.
 """
 
 import argparse
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from PIL import Image
 
 import fastnn
-from fastnn import nn
+from fastnn import nn, plot
 from fastnn.data import stratified_split
 from fastnn.vision import transforms
 from fastnn.vision.datasets import MNIST, ImageFolder
@@ -52,18 +48,6 @@ def read(folder):
     return *stratified_split(images, [0.8, 0.2]), len(images.classes)
 
 
-def plot(history, path):
-    """Draw the losses of both parts after each epoch."""
-    epochs = range(1, len(history) + 1)
-    plt.plot(epochs, history.loss, marker="o", label="training")
-    plt.plot(epochs, history.val_loss, marker="o", label="test")
-    plt.xticks(epochs)
-    plt.xlabel("epoch")
-    plt.ylabel("cross-entropy")
-    plt.legend()
-    plt.savefig(path, dpi=120, bbox_inches="tight")
-
-
 def main():
     """Read the folder, train on it, and say how good the model is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -71,7 +55,7 @@ def main():
     parser.add_argument("--train", type=int, default=60_000, help="digits to write for training")
     parser.add_argument("--test", type=int, default=10_000, help="digits to write for testing")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--plot", type=Path, default=Path("digits_folder.png"))
+    parser.add_argument("--out", type=Path, default=Path(), help="folder for digits_folder.png (.)")
     options = parser.parse_args()
 
     folder = options.folder or Path("digits")
@@ -89,8 +73,12 @@ def main():
     trainer = fastnn.Trainer(model, nn.CrossEntropyLoss(), optimizer)
     history = trainer.fit(train, epochs=options.epochs, batch_size=100, validation=test)
     accuracy = trainer.evaluate(test)["accuracy"]  # in eval mode, without gradients
-    plot(history, options.plot)
-    print(f"test accuracy: {accuracy:.2%}; loss curves: {options.plot}")
+    picture = options.out / "digits_folder.png"
+    plot.curves({"cross-entropy": {"training": history.loss, "test": history.val_loss},
+                 "accuracy (%)": {part: [100 * a for a in history.metrics[name]] for part, name in
+                                  [("training", "accuracy"), ("test", "val_accuracy")]}},
+                picture)  # fmt: skip
+    print(f"test accuracy: {accuracy:.2%}; curves in {picture}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Three ways to find weights: random search, numerical gradients, backpropagation.
 
-All three start from the same small network (7 x 7 averaged MNIST digits, 49-10-10, tanh) and see
-the same batches. The mathematics stands here in NumPy: no layer, no tape, no optimizer.
+All three start from the same small network (49-10-10, tanh) and see the same batches of the bundled
+MNIST digits, averaged to 7 x 7. The mathematics is here in NumPy: no layer, no tape, no optimizer.
 """
 
 import argparse
@@ -85,13 +85,13 @@ def main():
                 w -= args.lr * gradient(w, *batch)
             seconds += time.perf_counter() - began
             path.append(w.copy())
-        losses[name] = [loss(w, x[:1000], y[:1000]) for w in path]
-        accuracies[name] = [accuracy(w, x_test[:1000], y_test[:1000]) for w in path]
-        print(f"{name}: test accuracy {accuracy(w, x_test, y_test):.1%} after {args.steps} steps, "
-              f"{1000 * seconds / args.steps:.1f} ms a step")  # fmt: skip
+        label = f"{name}, {1000 * seconds / args.steps:.1f} ms a step"
+        losses[label] = [loss(w, x[:1000], y[:1000]) for w in path]
+        accuracies[label] = [100 * accuracy(w, x_test[:1000], y_test[:1000]) for w in path]
+        print(f"{label}: test accuracy {accuracy(w, x_test, y_test):.1%} after {args.steps} steps")
 
     picture = args.out / "from_scratch.png"
-    plot.curves({"training loss": losses, "test accuracy": accuracies}, picture, xlabel="step")
+    plot.curves({"training loss": losses, "test accuracy (%)": accuracies}, picture, xlabel="step")
     print(f"curves in {picture}")
 
 

@@ -17,12 +17,12 @@ from fastnn.data import MinMaxScale, random_split
 
 
 def read(path):
-    """Features (N, F) and prices (N, 1)."""
+    """Features (N, F), prices (N, 1), and the unit of a squared error."""
     if path is None:
         X, y = load_diabetes(return_X_y=True)
-        return X, y[:, None]
+        return X, y[:, None], "points²"
     table = pd.read_csv(path, sep=r"\s+", header=None).to_numpy()
-    return table[:, :-1], table[:, -1:]
+    return table[:, :-1], table[:, -1:], "(1000 $)²"
 
 
 def least_squares(X, y):
@@ -53,7 +53,8 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(), help="folder for what it writes (.)")
     args = parser.parse_args()
 
-    X, y = (a[: args.limit] for a in read(args.data))
+    X, y, unit = read(args.data)
+    X, y = X[: args.limit], y[: args.limit]
     parts = random_split(range(len(X)), [0.8, 0.2], generator=args.seed)
     rows, held_out = (part.indices for part in parts)
     best = least_squares(X[rows], y[rows])
@@ -69,17 +70,17 @@ def main():
         print(f"{name}: {epochs} epochs, training MSE {mse:.3f} ({100 * (mse / best - 1):+.2f} %), "
               f"test RMSE {rmse:.3f}")  # fmt: skip
         panels[name] = {"gradient descent": history.loss,
-                        "closed form": ([1, epochs], [best, best])}  # fmt: skip
+                        "least squares in closed form": ([1, epochs], [best, best])}  # fmt: skip
 
     saved = args.out / "house_prices.safetensors"
     fastnn.save(model.state_dict(), saved)
     again = nn.Sequential(MinMaxScale(X.shape[1]), nn.Linear(X.shape[1], 1))
     again.load_state_dict(fastnn.load(saved))
     some = held_out[:5]
-    predicted = again(fastnn.tensor(X[some], dtype=fastnn.float32)).detach().numpy()
+    predicted = again(X[some]).detach().numpy()
     print(f"from the saved model: {predicted.ravel().round(1)}, true: {y[some].ravel()}")
     picture = args.out / "house_prices.png"
-    plot.curves(panels, picture, ylabel="mean squared error", log="xy", share=True)
+    plot.curves(panels, picture, ylabel=f"training MSE in {unit}", log="xy", share=True)
     print(f"curves in {picture}")
 
 

@@ -2,7 +2,7 @@
 
 A 784-512-512-10 network with ReLU, Adam at 1e-3, batches of 100. After 10 epochs it is right on
 98.0 % of the test images, give or take 0.1: seeds 0, 1 and 2 end at 97.94, 98.07 and 97.97 %.
-The import lines are all that differs from a PyTorch program.
+The import lines are all that differs from a PyTorch program. The digits, MNIST, come with fastnn.
 """
 
 import argparse
@@ -81,13 +81,13 @@ def main():
                 since.clear()
                 print(f"epoch {epoch + 1}/{args.epochs}, step {i}/{len(train_loader)}, "
                       f"loss {losses[-1]:.4f}")  # fmt: skip
-        accuracies.append(accuracy(model, test_loader))
-        print(f"epoch {epoch + 1}/{args.epochs}: test accuracy {100 * accuracies[-1]:.2f} %")
+        accuracies.append(100 * accuracy(model, test_loader))
+        print(f"epoch {epoch + 1}/{args.epochs}: test accuracy {accuracies[-1]:.2f} %")
 
     picture = args.out / "mnist_mlp.png"
-    plot.curves({"training loss": {"mean of 100 steps": (steps, losses)},
-                 "test accuracy": {"after the epoch": accuracies}}, picture)  # fmt: skip
-    print(f"test accuracy: {100 * accuracies[-1]:.2f} %; curves in {picture}")
+    plot.curves({"training loss (cross-entropy)": {"mean of 100 steps": (steps, losses)},
+                 "test accuracy (%)": {"after the epoch": accuracies}}, picture)  # fmt: skip
+    print(f"test accuracy: {accuracies[-1]:.2f} %; curves in {picture}")
 
 
 if __name__ == "__main__":

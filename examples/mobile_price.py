@@ -78,11 +78,11 @@ def main():
         print(f"{recipe.__name__}: held-out accuracy {np.mean(last):.4f}, mean of {args.seeds} "
               f"seeds from {min(last):.4f} to {max(last):.4f}")  # fmt: skip
         panels[recipe.__name__] = {
-            "training": np.mean([history.metrics["accuracy"] for history in runs], 0),
-            "held out": np.mean([history.metrics["val_accuracy"] for history in runs], 0),
+            "training": 100 * np.mean([history.metrics["accuracy"] for history in runs], 0),
+            "held out": 100 * np.mean([history.metrics["val_accuracy"] for history in runs], 0),
         }
     picture = args.out / "mobile_price.png"
-    plot.curves(panels, picture, ylabel="accuracy", share=True)
+    plot.curves(panels, picture, ylabel="accuracy (%), mean of the seeds", share=True)
     print(f"curves in {picture}")
 
 

@@ -38,6 +38,8 @@ def curves(
 ) -> Figure:
     """Draw curves in panels side by side, without a window and without pyplot's state.
 
+    A panel with the curves of the first one has no legend of its own.
+
     Args:
         panels: The curves of each panel, by panel and by label. A curve is a sequence of y, whose
             x count from 1, or a pair (x, y).
@@ -64,6 +66,9 @@ def curves(
     row = figure.subplots(1, len(panels), squeeze=False, sharex=share, sharey=share)[0]
     for axes, (name, lines) in zip(row, panels.items(), strict=True):
         _draw(axes, lines, log)
+        told = axes is not row[0] and list(lines) == list(next(iter(panels.values())))
+        if len(lines) > 1 and not told:
+            axes.legend(frameon=False, fontsize=9)
         axes.set_xlabel(xlabel)
         if ylabel is None or axes is row[0] or not share:
             axes.set_ylabel(name if ylabel is None else ylabel)
@@ -117,7 +122,7 @@ def _draw(axes: Axes, lines: Mapping[str, Any], log: str) -> None:
             np.asarray(x), y, label=label,
             color=_COLOURS[i % 4], linestyle=_DASHES[i % 4],
             linewidth=1.4 + 0.4 * (len(lines) - 1 - i),  # the lower of two equal lines is wider
-            marker=_MARKERS[i % 4], markersize=4,
+            marker=_MARKERS[i % 4] if few or len(lines) > 1 else "", markersize=4,
             # every tenth of the way, and not in one place where lines coincide
             markevery=1 if few else (0.1 * i / len(lines), 0.1),
         )  # fmt: skip
@@ -129,15 +134,14 @@ def _draw(axes: Axes, lines: Mapping[str, Any], log: str) -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(_GREY)
     axes.tick_params(colors=_GREY, labelsize=9)
-    if len(lines) > 1:
-        axes.legend(frameon=False, fontsize=9)
 
 
 def _scale(axes: Axes, log: str) -> None:
     """Whole numbers along x; logarithmic axes with numbers that read as such, not as powers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
+    locator = MaxNLocator(nbins=7, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    axes.xaxis.set_major_locator(locator)
     for name in log:
         axes.set(**{f"{name}scale": "log"})
         axis = {"x": axes.xaxis, "y": axes.yaxis}[name]

@@ -13,6 +13,7 @@ EXAMPLES = {
     "mnist_mlp": ["--epochs", "1", "--limit", "500"],
     "from_scratch": ["--steps", "3"],
     "house_prices": ["--epochs", "20", "--limit", "60"],
+    "digits_folder": ["--epochs", "1", "--train", "200", "--test", "200"],
     "mobile_price": ["--epochs", "1", "--limit", "60", "--seeds", "2"],
 }
 Run = Callable[..., str]

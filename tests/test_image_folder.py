@@ -489,5 +489,6 @@ def test_the_example_writes_reads_and_plots(tmp_path):
     first, label = ImageFolder(digits / "test")[0]
     np.testing.assert_array_equal(np.asarray(first)[..., 0], MNIST(train=False).data[3].numpy())
     assert label == 0
-    out = run_example(tmp_path, "digits/train", "--epochs", "1", "--plot", "own.png")
-    assert "own.png" in out
+    (tmp_path / "own").mkdir()
+    out = run_example(tmp_path, "digits/train", "--epochs", "1", "--out", "own")
+    assert "curves in own/digits_folder.png" in out

@@ -29,6 +29,7 @@ def test_history(epochs: int, tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy"]
     assert {axes.get_xlabel() for axes in figure.axes} == {"epoch"}
+    assert [axes.get_legend() is None for axes in figure.axes] == [False, True]  # it is the same
     loss = figure.axes[0].lines
     assert [line.get_label() for line in loss] == ["training", "validation"]
     assert np.array_equal(loss[0].get_xdata(), np.arange(1, epochs + 1))
@@ -55,6 +56,24 @@ def test_panels(tmp_path: Path) -> None:
     assert [figure.axes[0].get_xscale(), figure.axes[0].get_yscale()] == ["linear", "log"]
     assert figure.axes[0].lines[0].get_xdata().tolist() == [0, 10]
     assert "<svg" in path.read_text()
+    assert [axes.get_legend() is None for axes in figure.axes] == [True, False]
+    panels["one"]["b"] = panels["one"]["a"]
+    panels["three"] = {"b": [1, 2], "c": [2, 1]}
+    figure = plot.curves(panels)
+    assert [axes.get_legend() is None for axes in figure.axes] == [False, True, False]
+
+
+def test_markers_tell_lines_apart_or_show_points() -> None:
+    panels = {"few": {"a": range(12)}, "many": {"a": range(13)},
+              "two": {"a": range(13), "b": range(13)}}  # fmt: skip
+    axes = plot.curves(panels).axes
+    markers = [[line.get_marker() for line in each.lines] for each in axes]
+    assert markers == [["o"], [""], ["o", "s"]]
+
+
+def test_epochs_are_counted_in_tens() -> None:
+    figure = plot.curves({"loss": {"training": range(50)}})
+    assert figure.axes[0].get_xticks().tolist() == [-10, 0, 10, 20, 30, 40, 50, 60]
 
 
 def test_nothing_to_draw() -> None:
