@@ -475,7 +475,7 @@ def test_numerical_gradient_of_float32_warns() -> None:
     (lambda x: 0.0, [1.0], 1e-4, TypeError, "expected x as a float64 array or tensor, got list"),
     (lambda x: 0.0, np.arange(3), 1e-4, TypeError, "got int64"),
     (lambda x: x * 2, np.ones(3), 1e-4, ValueError, r"f to give one number, got shape \(3,\)"),
-    (lambda x: 0.0, np.ones(3), 0.0, ValueError, "expected a step h > 0, got 0.0"),
+    (lambda x: 0.0, np.ones(3), 0.0, ValueError, "expected a finite step h > 0, got 0.0"),
     (lambda x: 0.0, np.broadcast_to(1.0, 3), 1e-4, ValueError, "x is read-only"),
 ])  # fmt: skip
 def test_numerical_gradient_refuses(
