@@ -114,7 +114,11 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
     if not parts:
         raise ValueError("cat: expected at least one tensor, got none")
     along = dim if axis is None else axis
-    joined = np.concatenate([t._array for t in parts], axis=along)
+    try:
+        joined = np.concatenate([t._array for t in parts], axis=along)
+    except ValueError:
+        raise ValueError(f"cat: expected tensors that differ along dimension {along} only, got "
+                         f"shapes {', '.join(str(t.shape) for t in parts)}") from None  # fmt: skip
     ends = np.cumsum([t.shape[along] for t in parts])[:-1]
     return record(joined, "cat", parts, lambda g: tuple(np.split(g, ends, axis=along)))
 

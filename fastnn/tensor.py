@@ -19,7 +19,7 @@ import numpy as np
 from fastnn.autograd import Array, BackwardFn, Node, is_grad_enabled, run_backward
 from fastnn.devices import Device, target
 from fastnn.missing import absent
-from fastnn.ops.base import fit, quietly
+from fastnn.ops.base import fit, quietly, together
 from fastnn.ops.elementwise import Elementwise
 from fastnn.ops.matmul import Products
 from fastnn.ops.reductions import Reductions
@@ -339,18 +339,18 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
 
     def __add__(self, other: Any) -> Tensor:
         a, b = pair(self, other)
-        return record(a._array + b._array, "add", (a, b), lambda g: (
+        return record(together("+", np.add, a, b), "add", (a, b), lambda g: (
             fit(g, a), fit(g, b)))  # fmt: skip
 
     def __sub__(self, other: Any) -> Tensor:
         a, b = pair(self, other)
-        return record(a._array - b._array, "sub", (a, b), lambda g: (
+        return record(together("-", np.subtract, a, b), "sub", (a, b), lambda g: (
             fit(g, a), fit(-g, b)))  # fmt: skip
 
     def __mul__(self, other: Any) -> Tensor:
         a, b = pair(self, other)
         x, y = a._array, b._array
-        return record(x * y, "mul", (a, b), lambda g: (
+        return record(together("*", np.multiply, a, b), "mul", (a, b), lambda g: (
             fit(g * y, a) if a.requires_grad else None,
             fit(g * x, b) if b.requires_grad else None,
         ), _needed(a, b))  # fmt: skip
@@ -359,8 +359,8 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         a, b = pair(self, other)
         if a._array.dtype.kind != "f":
             a, b = a.float(), b.float()
-        x, y = a._array, b._array
-        out = quietly(np.divide, x, y)
+        y = b._array
+        out = quietly(together, "/", np.divide, a, b)
         return record(out, "div", (a, b), lambda g: (
             fit(g / y, a), fit(-g * out / y, b) if b.requires_grad else None,
         ), (b,), b.requires_grad)  # fmt: skip
@@ -368,7 +368,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
     def __pow__(self, exponent: Any) -> Tensor:
         a, b = pair(self, exponent)
         x, y = a._array, b._array
-        out = quietly(np.power, x, y)
+        out = quietly(together, "**", np.power, a, b)
 
         def backward(g: Array) -> tuple[Array | None, Array | None]:
             da = db = None
@@ -545,22 +545,22 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
     # --- comparisons: no gradient ---
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return self._constant(self._array == self._operand(other)._array)
+        return self._constant(together("==", np.equal, self, self._operand(other)))
 
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return self._constant(self._array != self._operand(other)._array)
+        return self._constant(together("!=", np.not_equal, self, self._operand(other)))
 
     def __lt__(self, other: Any) -> Tensor:
-        return self._constant(self._array < self._operand(other)._array)
+        return self._constant(together("<", np.less, self, self._operand(other)))
 
     def __le__(self, other: Any) -> Tensor:
-        return self._constant(self._array <= self._operand(other)._array)
+        return self._constant(together("<=", np.less_equal, self, self._operand(other)))
 
     def __gt__(self, other: Any) -> Tensor:
-        return self._constant(self._array > self._operand(other)._array)
+        return self._constant(together(">", np.greater, self, self._operand(other)))
 
     def __ge__(self, other: Any) -> Tensor:
-        return self._constant(self._array >= self._operand(other)._array)
+        return self._constant(together(">=", np.greater_equal, self, self._operand(other)))
 
     def __and__(self, other: Any) -> Tensor:
         return self._constant(self._array & as_array(other))

@@ -13,7 +13,8 @@ IMPORTS = [
     (r"^import torch\.nn\.functional as F$", "import fastnn.nn.functional as F"),
     (r"^import torch\.optim as optim$", "import fastnn.optim as optim"),
     (r"^from torch import", "from fastnn import"),
-    (r"^from torch\.utils\.data import", "from fastnn.utils.data import"),
+    (r"^from torch\.utils\.data", "from fastnn.utils.data"),
+    (r"^from torch\.(nn|optim|autograd)", r"from fastnn.\1"),
 ]
 
 

@@ -65,6 +65,9 @@ class Module:
             homes = {Parameter: self._parameters, Module: self._modules}
             buffers = self._buffers
         except AttributeError:
+            if not isinstance(value, Parameter | Module):
+                self.__dict__[name] = value
+                return
             raise AttributeError(
                 f"{type(self).__name__}: call super().__init__() before setting {name!r}"
             ) from None
@@ -87,6 +90,8 @@ class Module:
         for home in ("_parameters", "_modules", "_buffers"):
             if name in self.__dict__.get(home, ()):
                 return self.__dict__[home][name]
+        if "_modules" not in self.__dict__ and name in ("_parameters", "_modules", "_buffers"):
+            raise AttributeError(f"{type(self).__name__}: call super().__init__() in its __init__")
         raise AttributeError(absent(type(self).__name__, name, dir(self)))
 
     def __dir__(self) -> list[str]:
@@ -264,7 +269,7 @@ class Module:
     ) -> Iterator[tuple[str, Any]]:
         below = self.named_modules(prefix=prefix, remove_duplicate=once)
         for path, module in below if recurse else [(prefix, self)]:
-            for key, tensor in module.__dict__[home].items():
+            for key, tensor in getattr(module, home).items():
                 if tensor is not None:
                     yield _join(path, key), tensor
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fastnn.tensor import Tensor
 
 __all__ = ["Operations", "ValuesAndIndices", "dim_or_axis", "fit", "quietly", "sizes",
-           "spread", "unbroadcast"]  # fmt: skip
+           "spread", "together", "unbroadcast"]  # fmt: skip
 
 _R = TypeVar("_R")
 
@@ -97,6 +97,17 @@ def quietly(function: Callable[..., Any], *args: Any) -> Any:
     """Call a NumPy function whose infinities and NaNs are results, not news."""
     with np.errstate(all="ignore"):
         return function(*args)
+
+
+def together(name: str, function: Callable[..., Any], a: Any, b: Any) -> Any:
+    """A NumPy function of two tensors' values, whose shapes must broadcast."""
+    try:
+        return function(a._array, b._array)
+    except ValueError:
+        raise ValueError(
+            f"{name}: expected shapes that are equal, or 1, counted from the right, "
+            f"got {a.shape} and {b.shape}; reshape(...) or unsqueeze(dim) one of them"
+        ) from None
 
 
 def fit(grad: Array, tensor: Tensor) -> Array | None:

@@ -32,7 +32,13 @@ class Shapes(Operations):
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same values in another shape; one size may be -1."""
-        return self._view(self._array.reshape(sizes(shape)), "reshape")
+        wanted = sizes(shape)
+        try:
+            array = self._array.reshape(wanted)
+        except ValueError:
+            raise ValueError(f"reshape: expected sizes for {self._array.size} values of shape "
+                             f"{self.shape}, got {wanted}; one may be -1") from None  # fmt: skip
+        return self._view(array, "reshape")
 
     view = reshape
 
@@ -103,11 +109,12 @@ class Shapes(Operations):
         return self._view(self._array.transpose(order), "permute", lambda g: (
             g.transpose(np.argsort([i % self.ndim for i in order])),))  # fmt: skip
 
-    def flip(self, *dims: Any) -> Tensor:
+    @dim_or_axis
+    def flip(self, *axes: Any, dims: Any = None) -> Tensor:
         """A copy with the values along some dimensions in reverse order."""
-        axes = sizes(dims)
-        return self._record(np.flip(self._array, axes).copy(), "flip", lambda g: (
-            np.flip(g, axes),))  # fmt: skip
+        along = sizes(axes if dims is None else (dims,))
+        return self._record(np.flip(self._array, along).copy(), "flip", lambda g: (
+            np.flip(g, along),))  # fmt: skip
 
     # --- repeated values ---
 

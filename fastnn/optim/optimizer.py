@@ -51,7 +51,9 @@ class Optimizer:
         for group in given if given and isinstance(given[0], dict) else [{"params": given}]:
             self._append_group(group)
         if not any(group["params"] for group in self.param_groups):
-            raise ValueError(f"{self._who}: expected parameters to optimize, got none")
+            raise ValueError(f"{self._who}: expected parameters to optimize, got none; of a "
+                             "module's layers, those in a plain list are not found: nn.ModuleList "
+                             "holds them")  # fmt: skip
         self._lay_out()
 
     # --- what a derived class has ---
@@ -220,6 +222,9 @@ class Optimizer:
         if isinstance(params, set | frozenset):
             raise TypeError(f"{self._who}: expected parameters in an order, such as a list, "
                             "got a set")  # fmt: skip
+        if callable(params):
+            raise TypeError(f"{self._who}: expected parameters, such as model.parameters(), got "
+                            f"{params!r:.60}; call it")  # fmt: skip
         return [params] if isinstance(params, Tensor) else list(params)
 
     def _append_group(self, given: Group) -> None:

@@ -116,11 +116,19 @@ def legacy(loss: type[nn.Module], at: int) -> tuple[Any, ...]:
 
 _LABELS = np.array([0, 1])
 _CLASS_ERRORS = (
-    ((np.zeros((2, 3)), np.array([0, 3])), IndexError, r"label in 0 \.\. 2, got 3 in row 1"),
+    (
+        (np.zeros((2, 3)), np.array([0, 3])),
+        IndexError,
+        r"^(CrossEntropy|NLL)Loss: .*label in 0 \.\. 2, got 3 in row 1; classes count from 0",
+    ),
     ((np.zeros((2, 3)), np.array([-1, 0])), IndexError, r"label in 0 \.\. 2, got -1 in row 0"),
     ((np.zeros((2, 3)), np.array([0.0, 1.0])), TypeError, r"integer class labels, got float64"),
     ((np.zeros((2, 3)), np.array([0])), ValueError, r"2 labels of shape \(2,\).*\(1,\)"),
-    ((np.zeros((2, 3)), np.zeros((2, 1), int)), ValueError, r"2 labels of shape.*\(2, 1\)"),
+    (
+        (np.zeros((2, 3)), np.zeros((2, 1), int)),
+        ValueError,
+        r"2 labels of shape.*\(2, 1\); reshape",
+    ),
     ((np.zeros((0, 3)), np.zeros(0, int)), ValueError, r"N > 0, got \(0, 3\)"),
     ((np.zeros((2, 0)), _LABELS), ValueError, r"N > 0, got \(2, 0\)"),
     ((np.zeros(()), np.array(0)), ValueError, r"N > 0, got \(\)"),
@@ -200,15 +208,21 @@ CLASS_LOSSES = [
 ]  # fmt: skip
 
 
-def element_errors(name: str) -> tuple[Any, ...]:
+def element_errors(name: str, takes: str = "") -> tuple[Any, ...]:
+    """Of a loss that `takes` targets of other types, "i" for whole numbers, "f" for others."""
     x = np.zeros((4, 1))
+    types = {
+        "f": (
+            ((x, x.astype("f4")), TypeError, rf"{name}: .*float64 as.*got float32; .*\.double\(\)"),
+            ((x.astype("f4"), x), TypeError, rf"{name}: .*float32 as.*got float64; .*\.float\(\)"),
+        ),
+        "i": (((x, x.astype(int)), TypeError, rf"{name}: .*target of float64.*got int64"),),
+    }
     return (
+        *(row for kind, rows in types.items() if kind not in takes for row in rows),
         ((x, x[:, 0]), ValueError, rf"{name}: .*\(4, 1\), got \(4,\); reshape .* to \(4, 1\)"),
         ((x[:, 0], x), ValueError, rf"{name}: .*\(4,\), got \(4, 1\); reshape .* to \(4,\)"),
         ((x, x[:3]), ValueError, rf"{name}: .*shape \(4, 1\), got \(3, 1\)$"),
-        ((x, x.astype("f4")), TypeError, rf"{name}: .*float64 as.*got float32; .*\.double\(\)"),
-        ((x.astype("f4"), x), TypeError, rf"{name}: .*float32 as.*got float64; .*\.float\(\)"),
-        ((x, x.astype(int)), TypeError, rf"{name}: .*target of float64.*got int64"),
         ((x.astype(int), x), TypeError, rf"{name}: .*input of float32 or float64, got int64"),
         ((x[:0], x[:0]), ValueError, rf"{name}: .*at least one element, got shape \(0, 1\)"),
         ((x, None), TypeError, r"real numbers, got NoneType None"),
@@ -233,15 +247,15 @@ _WIDE = ((np.full((2, 3), 0.5), np.full((2, 3), 0.5)), ValueError)
 ELEMENT_LOSSES = [
     *rows(
         nn.MSELoss, "", ((4, 5), (4, 5)), lambda x, y: (x - y) ** 2,
-        errors=element_errors("MSELoss"), bad_arguments=legacy(nn.MSELoss, 0),
+        errors=element_errors("MSELoss", "fi"), bad_arguments=legacy(nn.MSELoss, 0),
     ),
     *rows(
         nn.L1Loss, "", ((4, 5), (4, 5)), lambda x, y: abs(x - y), smooth=False,
-        errors=element_errors("L1Loss"), bad_arguments=legacy(nn.L1Loss, 0),
+        errors=element_errors("L1Loss", "fi"), bad_arguments=legacy(nn.L1Loss, 0),
     ),
     *rows(
         nn.SmoothL1Loss, "", ((4, 5), (4, 5)), lambda x, y: smooth_l1(x - y), smooth=False,
-        errors=element_errors("SmoothL1Loss"),
+        errors=element_errors("SmoothL1Loss", "fi"),
         bad_arguments=(
             *legacy(nn.SmoothL1Loss, 0),
             (lambda: nn.SmoothL1Loss(beta=-1), (), ValueError, r"finite beta >= 0, got -1"),
@@ -282,7 +296,7 @@ ELEMENT_LOSSES = [
     ),
     *rows(
         nn.BCEWithLogitsLoss, "", ((5, 3), Probabilities((5, 3))), bce_with_logits,
-        errors=(*element_errors("BCEWithLogitsLoss"), *between("BCEWithLogitsLoss", False)),
+        errors=(*element_errors("BCEWithLogitsLoss", "f"), *between("BCEWithLogitsLoss", False)),
         bad_arguments=legacy(nn.BCEWithLogitsLoss, 1),
     ),
     *rows(

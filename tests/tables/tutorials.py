@@ -776,4 +776,223 @@ for xb, yb in zip(torch.arange(6).split(2), torch.arange(6).chunk(3)):
 perm = torch.randperm(6)
 assert torch.arange(6)[perm].sort()[0].tolist() == list(range(6))
 """,
+    "an average of weights": """
+import torch
+import torch.nn as nn
+
+
+class EMA:
+    def __init__(self, model, decay):
+        self.decay, self.shadow, self.backup = decay, {}, {}
+        for name, param in model.named_parameters():
+            if param.requires_grad:
+                self.shadow[name] = param.data.clone()
+
+    def update(self, model):
+        for name, param in model.named_parameters():
+            average = (1.0 - self.decay) * param.data + self.decay * self.shadow[name]
+            self.shadow[name] = average.clone()
+
+    def apply_shadow(self, model):
+        for name, param in model.named_parameters():
+            self.backup[name] = param.data
+            param.data = self.shadow[name]
+
+    def restore(self, model):
+        for name, param in model.named_parameters():
+            param.data = self.backup[name]
+
+
+model = nn.Linear(2, 1)
+nn.init.constant_(model.weight, 1.0)
+nn.init.zeros_(model.bias)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+ema = EMA(model, 0.5)
+x = torch.tensor([[1.0, 2.0]])
+for _ in range(3):
+    optimizer.zero_grad()
+    model(x).sum().backward()
+    optimizer.step()
+    ema.update(model)
+trained = [p.clone() for p in model.parameters()]
+assert torch.allclose(model.weight, torch.tensor([[0.7, 0.4]]))
+ema.apply_shadow(model)
+assert torch.allclose(model.weight, torch.tensor([[0.7875, 0.575]]))
+ema.restore(model)
+assert all(torch.equal(a, b) for a, b in zip(trained, model.parameters()))
+optimizer.step()
+assert torch.allclose(model.weight, torch.tensor([[0.6, 0.2]]))
+""",
+    "layers by hand and tied weights": """
+import math
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch.nn.parameter import Parameter
+
+
+class MyLinear(nn.Module):
+    def __init__(self, size_in, size_out, bias=True):
+        self.size_in, self.size_out = size_in, size_out
+        super().__init__()
+        self.weights = Parameter(torch.Tensor(size_out, size_in))
+        if bias:
+            self.bias = Parameter(torch.Tensor(size_out))
+        else:
+            self.register_parameter("bias", None)
+        nn.init.kaiming_uniform_(self.weights, a=math.sqrt(5))
+        fan_in, _ = nn.init._calculate_fan_in_and_fan_out(self.weights)
+        bound = 1 / math.sqrt(fan_in)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x):
+        return torch.add(torch.mm(x, self.weights.t()), self.bias)
+
+    def extra_repr(self):
+        return f"size_in={self.size_in}, size_out={self.size_out}"
+
+
+class TiedAutoencoder(nn.Module):
+    def __init__(self, width, code):
+        super().__init__()
+        self.encoder = nn.Linear(width, code)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x):
+        code = torch.sigmoid(self.encoder(x))
+        return F.linear(code, self.encoder.weight.t(), self.bias)
+
+
+torch.manual_seed(0)
+layer = MyLinear(4, 3)
+assert str(layer) == "MyLinear(size_in=4, size_out=3)"
+assert layer(torch.ones(2, 4)).shape == (2, 3) and layer.bias.abs().max() <= 0.5
+model = TiedAutoencoder(4, 3)
+assert len(list(model.parameters())) == 3
+x = torch.rand(20, 4)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+first = F.mse_loss(model(x), x).item()
+for _ in range(30):
+    loss = F.mse_loss(model(x), x)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+assert loss.item() < first
+assert model.encoder.weight.grad.shape == (3, 4)
+""",
+    "tables of float64": """
+import numpy as np
+import torch
+import torch.nn as nn
+from torch.utils.data import DataLoader, TensorDataset
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 3))
+y = (X.sum(axis=1) * 4).round().astype(int)
+X_train, y_train = torch.Tensor(X[:40]), torch.from_numpy(y[:40])
+X_test, y_test = torch.FloatTensor(X[40:]), torch.LongTensor(y[40:])
+assert X_train.dtype == X_test.dtype == torch.float32 and y_test.dtype == torch.int64
+labels = (y_train > 0).type(torch.LongTensor)
+model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+criterion = nn.MSELoss()
+first = criterion(model(X_train).squeeze(1), y_train).item()
+for epoch in range(20):
+    for xb, yb in DataLoader(TensorDataset(X_train, y_train), batch_size=20):
+        loss = criterion(model(xb).squeeze(1), yb)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+assert loss.item() < first
+print(f"Epoch {epoch} | loss {loss} | {loss:.4f} | label {y_test[0]}")
+assert f"{loss}" == str(loss.item()) and f"{y_test[0]}" == str(y[40])
+with torch.no_grad():
+    residual = model(X_test).squeeze(1) - y_test
+log_cosh = torch.mean(torch.log(torch.cosh(residual)))
+assert log_cosh <= abs(residual).mean()
+accuracy = ((model(X_train).squeeze(1) > 0).type(torch.FloatTensor) == labels).float().mean()
+assert accuracy > 0.5
+""",
+    "adversaries": """
+import numpy as np
+import torch
+import torch.nn as nn
+from torch.autograd import Variable
+
+Tensor = torch.cuda.FloatTensor if torch.cuda.is_available() else torch.FloatTensor
+
+
+def block(inputs, outputs, normalize=True):
+    layers = [nn.Linear(inputs, outputs)]
+    if normalize:
+        layers.append(nn.BatchNorm1d(outputs, 0.8))
+    layers.append(nn.LeakyReLU(0.2, inplace=True))
+    return layers
+
+
+generator = nn.Sequential(
+    *block(4, 8, normalize=False), *block(8, 16), nn.Linear(16, 2), nn.Tanh())
+discriminator = nn.Sequential(
+    nn.Linear(2, 16), nn.LeakyReLU(0.2, inplace=True), nn.Linear(16, 1), nn.Sigmoid())
+loss = nn.BCELoss()
+optimizer_G = torch.optim.Adam(generator.parameters(), lr=0.002, betas=(0.5, 0.999))
+optimizer_D = torch.optim.Adam(discriminator.parameters(), lr=0.002, betas=(0.5, 0.999))
+for i in range(3):
+    real = Variable(torch.randn(8, 2).type(Tensor))
+    valid = Variable(Tensor(real.size(0), 1).fill_(1.0), requires_grad=False)
+    fake = Variable(Tensor(real.size(0), 1).fill_(0.0), requires_grad=False)
+    optimizer_G.zero_grad()
+    made = generator(Variable(Tensor(np.random.normal(0, 1, (8, 4)))))
+    g_loss = loss(discriminator(made), valid)
+    g_loss.backward()
+    optimizer_G.step()
+    optimizer_D.zero_grad()
+    d_loss = (loss(discriminator(real), valid) + loss(discriminator(made.detach()), fake)) / 2
+    d_loss.backward()
+    optimizer_D.step()
+print("[D loss: %f] [G loss: %f]" % (d_loss.item(), g_loss.item()))
+assert valid.dtype == torch.float32 and 0 < d_loss < 5
+""",
+    "unbalanced classes": """
+import os
+import tempfile
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data.sampler import SubsetRandomSampler, WeightedRandomSampler
+
+torch.manual_seed(0)
+y = torch.tensor([0] * 90 + [1] * 8 + [2] * 2)
+x = F.one_hot(y, num_classes=3).float() + 0.1 * torch.randn(100, 3)
+counts = torch.tensor([(y == c).sum() for c in torch.unique(y, sorted=True)])
+weight = 1.0 / counts.float()
+samples_weight = torch.tensor([weight[c] for c in y])
+data = TensorDataset(x, y)
+loader = DataLoader(data, batch_size=50, sampler=WeightedRandomSampler(samples_weight, 100))
+model = nn.Linear(3, 3)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+for epoch in range(20):
+    for xb, yb in loader:
+        loss = F.cross_entropy(model(xb), yb, weight=counts.sum() / (3.0 * counts))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+confusion = torch.zeros(3, 3, dtype=torch.int64)
+with torch.no_grad():
+    for xb, yb in DataLoader(data, batch_size=30, sampler=SubsetRandomSampler(range(100))):
+        for t, p in zip(yb.view(-1), model(xb).argmax(1).view(-1)):
+            confusion[t.long(), p.long()] += 1
+print(confusion, confusion.diag() / confusion.sum(1))
+assert confusion.diag().sum() > 95
+path = os.path.join(tempfile.mkdtemp(), "model.pth")
+torch.save(obj=model.state_dict(), f=path)
+assert str(model.load_state_dict(torch.load(f=path))) == "<All keys matched successfully>"
+many = F.one_hot(y).float()
+pos_weight = (many == 0.0).sum(dim=0) / many.sum(dim=0)
+loss = nn.BCEWithLogitsLoss(pos_weight=pos_weight)(model(x), many)
+assert torch.logical_and(many.bool(), torch.flip(many, dims=(1,)).bool()).sum() == 8
+assert torch.prod(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), dim=1).tolist() == [0, 6] and loss > 0
+assert str(many[:1]) == "tensor([[1., 0., 0.]])" and str(weight[1]) == "tensor(0.1250)"
+""",
 }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_support import draw
+from torch_support import both, draw
 
 import fastnn
 from fastnn import nn
@@ -276,3 +276,24 @@ def test_state_dicts_have_the_same_names() -> None:
         assert list(ours().state_dict()) == list(theirs().state_dict()) == []
         state = ours(weight=weight).state_dict()
         assert list(state) == list(theirs(weight=torch.tensor(weight)).state_dict())
+
+
+@pytest.mark.parametrize(("name", "types"), [
+    ("MSELoss", ["float32", "float64", "int64", "uint8", "bool"]),
+    ("L1Loss", ["float32", "float64", "int64", "uint8"]),
+    ("SmoothL1Loss", ["float32", "float64", "int64", "uint8", "bool"]),
+    ("BCEWithLogitsLoss", ["float32", "float64"]),
+])  # fmt: skip
+def test_targets_of_other_types(name: str, types: list[str]) -> None:
+    """As they come out of a table: PyTorch takes them, and so do we."""
+    x = draw(6, 2).astype(np.float32)
+    for kind in types:
+        y = (draw(6, 2, seed=1) > 0).astype(kind)
+        ours, theirs = both(x)
+        loss = getattr(nn, name)()(ours, fastnn.from_numpy(y))
+        their_loss = getattr(torch.nn, name)()(theirs, torch.from_numpy(y))
+        loss.backward()
+        their_loss.backward()
+        assert_near(loss._array, their_loss.detach().numpy(), 1e-6)
+        assert_near(ours.grad._array, theirs.grad.numpy(), 1e-6)
+        assert ours.grad.dtype == loss.dtype == np.float32

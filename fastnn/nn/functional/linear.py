@@ -65,7 +65,9 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def _check_linear(x: Tensor, w: Array) -> None:
     who = f"Linear({w.shape[1]} -> {w.shape[0]})"
     if x.ndim == 0 or x.shape[-1] != w.shape[1]:
-        raise ValueError(f"{who}: expected input of shape (N, {w.shape[1]}), got {x.shape}")
+        flat = x.ndim > 2 and math.prod(x.shape[1:]) == w.shape[1]
+        hint = "; flatten(1) makes rows of it, as nn.Flatten does" if flat else ""
+        raise ValueError(f"{who}: expected input of shape (N, {w.shape[1]}), got {x.shape}{hint}")
     if x.dtype != w.dtype:
         method = {"float32": "float", "float64": "double"}[str(w.dtype)]
         raise TypeError(

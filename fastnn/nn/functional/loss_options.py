@@ -12,6 +12,7 @@ from fastnn.tensor import Tensor, as_array
 
 __all__ = [
     "check_classes", "check_elements", "check_reduction", "class_weight", "element_weight",
+    "label_error",
 ]  # fmt: skip
 
 
@@ -47,12 +48,23 @@ def check_classes(who: str, input: Tensor, target: Tensor, soft: bool) -> None:
             f"{who}: expected integer class labels, got {labels.dtype} of shape {labels.shape}; "
             f"convert them with .long(){other}"
         )
-    hint = "; one-hot labels must be floating-point: convert them with .float()"
+    hint = ""
+    if soft and labels.shape == shape:
+        hint = "; one-hot labels must be floating-point: convert them with .float()"
+    elif labels.size == np.prod(each):
+        hint = f"; reshape them to {each}"
     count = f"{shape[0]} labels" if len(shape) == 2 else "labels"
     raise ValueError(
         f"{who}: expected {count} of shape {each}, one for each row of the input "
-        f"{shape}, got shape {labels.shape}{hint if soft and labels.shape == shape else ''}"
+        f"{shape}, got shape {labels.shape}{hint}"
     )
+
+
+def label_error(who: str, error: IndexError) -> IndexError:
+    """A label out of range, which a kernel found, as an error of the loss `who`."""
+    found = str(error).rpartition("labels: ")[2]
+    return IndexError(f"{who}: {found}; classes count from 0, and the input needs a column "
+                      "for each")  # fmt: skip
 
 
 def check_elements(who: str, input: Tensor, target: Tensor) -> None:

@@ -74,7 +74,10 @@ def cross_entropy(
                 "set the rows to ignore to 0"
             )
         return _in_rows(_soft_cross_entropy, z, y, reduction, w, smoothing, saved)
-    return _in_rows(_cross_entropy, z, y, reduction, w, ignore_index, smoothing, saved)
+    try:
+        return _in_rows(_cross_entropy, z, y, reduction, w, ignore_index, smoothing, saved)
+    except IndexError as error:
+        raise loss_options.label_error(who, error) from None
 
 
 def nll_loss(
@@ -118,7 +121,10 @@ def nll_loss(
     loss_options.check_classes(who, x, y, soft=False)
     w = loss_options.class_weight(who, weight, x)
     saved = (y,) if weight is None else (y, as_tensor(weight))
-    return _in_rows(_nll, x, y, reduction, w, ignore_index, saved)
+    try:
+        return _in_rows(_nll, x, y, reduction, w, ignore_index, saved)
+    except IndexError as error:
+        raise loss_options.label_error(who, error) from None
 
 
 def _in_rows(
@@ -230,7 +236,7 @@ def mse_loss(
 
     Args:
         input: Predictions of any shape, float32 or float64.
-        target: What they should be, of the same shape and type.
+        target: What they should be, of the same shape; whole numbers too.
         size_average: An error that names `reduction`; so is `reduce`.
         reduce: See `size_average`.
         reduction: "mean", "sum" or "none".
@@ -239,7 +245,7 @@ def mse_loss(
 
     Raises:
         ValueError: for another option, if the shapes differ, or if there are no elements.
-        TypeError: if the two are not floating-point of one type.
+        TypeError: if the predictions are not floating-point.
 
     >>> import fastnn
     >>> x = fastnn.tensor([1.0, 2.0])
@@ -264,7 +270,7 @@ def l1_loss(
 
     Args:
         input: Predictions of any shape, float32 or float64.
-        target: What they should be, of the same shape and type.
+        target: What they should be, of the same shape; whole numbers too.
         size_average: An error that names `reduction`; so is `reduce`.
         reduce: See `size_average`.
         reduction: "mean", "sum" or "none".
@@ -273,7 +279,7 @@ def l1_loss(
 
     Raises:
         ValueError: for another option, if the shapes differ, or if there are no elements.
-        TypeError: if the two are not floating-point of one type.
+        TypeError: if the predictions are not floating-point.
 
     >>> import fastnn
     >>> x = fastnn.tensor([1.0, 2.0])
@@ -299,7 +305,7 @@ def smooth_l1_loss(
 
     Args:
         input: Predictions of any shape, float32 or float64.
-        target: What they should be, of the same shape and type.
+        target: What they should be, of the same shape; whole numbers too.
         size_average: An error that names `reduction`; so is `reduce`.
         reduce: See `size_average`.
         reduction: "mean", "sum" or "none".
@@ -307,7 +313,7 @@ def smooth_l1_loss(
 
     Raises:
         ValueError: for another option, if the shapes differ, or if there are no elements.
-        TypeError: if the two are not floating-point of one type.
+        TypeError: if the predictions are not floating-point.
 
     >>> import fastnn
     >>> x = fastnn.tensor([1.0, 4.0])
@@ -432,6 +438,10 @@ def binary_cross_entropy_with_logits(
     )
 
 
+# the kinds of targets that PyTorch takes beside the input's own type
+_CONVERTED = {"mse": "fiub", "l1": "fiu", "smooth_l1": "fiub", "bce_with_logits": "f"}
+
+
 def _element_loss(
     who: str,
     kind: str,
@@ -444,6 +454,8 @@ def _element_loss(
     mean_of_weights: bool = False,
 ) -> Tensor:
     x, y = as_tensor(input), as_tensor(target)
+    if x.is_floating_point() and y.dtype.kind in _CONVERTED.get(kind, ""):
+        y = y.to(x.dtype)
     loss_options.check_elements(who, x, y)
     w = loss_options.element_weight(who, "weight", weight, x)
     positive = loss_options.element_weight(who, "pos_weight", pos_weight, x)
