@@ -127,7 +127,7 @@ BUGS = [
     Bug("short-batch-counts-as-a-whole-one", "fastnn/training/eager.py",
         "len(inputs) / rows, meter", "1 / len(group), meter", "tests/test_trainer.py"),
     Bug("mapped-file-read-whole", "fastnn/training/batches.py",
-        "Tensor(as_stored(values)) for", "Tensor(as_stored(values).copy()) for",
+        "Tensor.of(as_stored(values)) for", "Tensor.of(as_stored(values).copy()) for",
         "tests/test_trainer_data.py"),
     Bug("rounded-before-it-is-scaled", "fastnn/training/batches.py",
         "return None if isinstance(module, Standardize | MinMaxScale) else _weight_dtype(model)",
