@@ -42,7 +42,7 @@ from fastnn.differences import numerical_gradient
 from fastnn.errors import *
 from fastnn.functions import *
 from fastnn.gradcheck import GradcheckReport, gradcheck
-from fastnn.missing import absent as _absent
+from fastnn.missing import refusal as _refusal
 from fastnn.nn.functional import log_softmax, relu, sigmoid, softmax, tanh
 from fastnn.printing import set_printoptions
 from fastnn.random import Generator, initial_seed, manual_seed
@@ -56,7 +56,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    raise AttributeError(_absent("fastnn", name, __all__))
+    raise _refusal("fastnn", name, __all__)
 
 
 __all__ = [

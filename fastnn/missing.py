@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
-__all__ = ["absent"]
+__all__ = ["absent", "refusal"]
 
 _IMAGES = "fastnn trains feed-forward networks: nn.Flatten and nn.Linear take images as rows"
 _SEQUENCES = "fastnn trains feed-forward networks, with nn.Linear on inputs of a fixed size"
@@ -97,6 +98,22 @@ _NEAREST = {
     "ToPILImage": "use PIL.Image.fromarray on an array", "t_": "write x = x.t()",
     "resize_": "write x = x.reshape(...)",
 }  # fmt: skip
+
+
+def refusal(owner: str, name: str, known: Iterable[str]) -> Exception:
+    """What the module `owner` raises for a name it has not.
+
+    `from owner import name` first asks quietly, then forgets the answer and says that it cannot
+    import the name: the advice is seen only if it is an ImportError at once. A module of that name
+    that is not loaded yet must be let through.
+    """
+    text = absent(owner, name, known)
+    if sys._getframe(2).f_code.co_name == "_handle_fromlist":
+        from importlib.util import find_spec
+
+        if find_spec(f"{owner}.{name}") is None:
+            return ImportError(text, name=owner)
+    return AttributeError(text)
 
 
 def absent(owner: str, name: str, known: Iterable[str]) -> str:

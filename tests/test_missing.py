@@ -6,6 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
+from support import run_python
 
 import fastnn
 from fastnn import nn, optim
@@ -73,3 +74,20 @@ def test_python_asks_quietly() -> None:
     assert inspect.getmembers(nn.Linear(1, 1))
     assert "weight" in dir(nn.Linear(1, 1))
     assert inspect.unwrap(nn.Linear) is nn.Linear
+
+
+@pytest.mark.parametrize(("statement", "pattern"), [
+    ("from fastnn.nn import Conv2d", r"fastnn\.nn has no attribute 'Conv2d': .*nn\.Flatten"),
+    ("from fastnn import einsum, nn", "use @, matmul"),
+    ("from fastnn.optim.lr_scheduler import StepLR, CyclicLR", "see OneCycleLR"),
+    ("from fastnn.nn.functional import cross_entorpy", "did you mean cross_entropy"),
+])  # fmt: skip
+def test_an_import_names_the_nearest_thing_too(statement: str, pattern: str) -> None:
+    with pytest.raises(ImportError, match=pattern):
+        exec(statement)
+
+
+def test_an_import_finds_modules_that_nothing_has_loaded() -> None:
+    run = run_python("from fastnn import cli; from fastnn.vision import images; "
+                     "print(cli.__name__, images.__name__)")  # fmt: skip
+    assert run.stdout.split() == ["fastnn.cli", "fastnn.vision.images"], run.stderr

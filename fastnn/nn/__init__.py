@@ -1,6 +1,6 @@
 """Layers, activations and losses, with PyTorch's names."""
 
-from fastnn.missing import absent as _absent
+from fastnn.missing import refusal as _refusal
 from fastnn.nn import functional, init, utils
 from fastnn.nn.activation import *
 from fastnn.nn.container import *
@@ -23,4 +23,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    raise AttributeError(_absent("fastnn.nn", name, __all__))
+    raise _refusal("fastnn.nn", name, __all__)

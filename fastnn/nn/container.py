@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, TypeVar
 
 from fastnn.nn.module import Module
@@ -141,17 +141,17 @@ class ModuleDict(Module):
         for name, module in dict(modules).items():
             self[name] = module
 
-    def keys(self) -> Iterator[str]:
+    def keys(self) -> KeysView[str]:
         """The names."""
-        return iter(self._modules)
+        return self._modules.keys()
 
-    def values(self) -> Iterator[Module]:
+    def values(self) -> ValuesView[Module]:
         """The modules."""
-        return iter(self._modules.values())
+        return self._modules.values()
 
-    def items(self) -> Iterator[tuple[str, Module]]:
+    def items(self) -> ItemsView[str, Module]:
         """The names and the modules."""
-        return iter(self._modules.items())
+        return self._modules.items()
 
     def __getitem__(self, name: str) -> Module:
         module: Module = self._modules[name]

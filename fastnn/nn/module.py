@@ -45,6 +45,7 @@ class Module:
     """
 
     training: bool
+    _modules: dict[str, Any]
 
     def __init__(self) -> None:
         self.__dict__.update(

@@ -1,6 +1,6 @@
 """Optimizers and schedules of their learning rates, with PyTorch's names and defaults."""
 
-from fastnn.missing import absent as _absent
+from fastnn.missing import refusal as _refusal
 from fastnn.optim import lr_scheduler
 from fastnn.optim.adagrad import *
 from fastnn.optim.adam import *
@@ -13,4 +13,4 @@ __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_schedu
 
 
 def __getattr__(name: str) -> object:
-    raise AttributeError(_absent("fastnn.optim", name, __all__))
+    raise _refusal("fastnn.optim", name, __all__)

@@ -1,6 +1,6 @@
 """Layers and losses as functions, with PyTorch's names (`torch.nn.functional`)."""
 
-from fastnn.missing import absent as _absent
+from fastnn.missing import refusal as _refusal
 from fastnn.nn.functional.activations import *
 from fastnn.nn.functional.dropout import *
 from fastnn.nn.functional.linear import *
@@ -17,4 +17,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    raise AttributeError(_absent("fastnn.nn.functional", name, __all__))
+    raise _refusal("fastnn.nn.functional", name, __all__)

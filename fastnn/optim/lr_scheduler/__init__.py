@@ -1,6 +1,6 @@
 """Schedules of the learning rate, with PyTorch's names and rates (`torch.optim.lr_scheduler`)."""
 
-from fastnn.missing import absent as _absent
+from fastnn.missing import refusal as _refusal
 from fastnn.optim.lr_scheduler.cosine import *
 from fastnn.optim.lr_scheduler.one_cycle import *
 from fastnn.optim.lr_scheduler.plateau import *
@@ -15,4 +15,4 @@ __all__ = ["ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "Ex
 
 
 def __getattr__(name: str) -> object:
-    raise AttributeError(_absent("fastnn.optim.lr_scheduler", name, __all__))
+    raise _refusal("fastnn.optim.lr_scheduler", name, __all__)

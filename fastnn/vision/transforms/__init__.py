@@ -8,7 +8,7 @@ images; and, from `ToTensor` on, Tensors of shape (C, H, W). A batch has an axis
 Pillow images, and arrays that differ in size, make a list.
 """
 
-from fastnn.missing import absent as _absent
+from fastnn.missing import refusal as _refusal
 from fastnn.vision.transforms.base import Compose, Lambda, Transform, apply_batch
 from fastnn.vision.transforms.color import Grayscale, Invert, RandomInvert
 from fastnn.vision.transforms.geometry import CenterCrop, InterpolationMode, Resize
@@ -33,4 +33,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    raise AttributeError(_absent("fastnn.vision.transforms", name, __all__))
+    raise _refusal("fastnn.vision.transforms", name, __all__)
