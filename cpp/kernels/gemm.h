@@ -20,7 +20,8 @@ namespace {
 // from 8 sums on; 6 x 2 does the same in 16 registers.
 constexpr int kTileRows = FASTNN_VECTOR_BYTES == 64 ? 14 : 6;
 constexpr int kPanelVectors = 2;
-// Few rows leave packed B unused; B is then read in place, 4 vectors wide to have enough sums.
+// A tile's rows or fewer would use packed B but once, so it is read in place: 4 vectors wide where
+// the rows are too few to have enough sums otherwise.
 constexpr int kWideRows = FASTNN_VECTOR_BYTES == 64 ? 6 : 3;
 constexpr int kWideVectors = 4;
 
