@@ -60,6 +60,13 @@ class Callback:
     def on_batch_end(self, batch: int, loss: float) -> None:
         """After a batch; `trainer.running()` gives the means over the epoch so far."""
 
+    def on_progress(self, batch: int) -> None:
+        """About ten times a second within an epoch, and at its end: `batch` batches are done.
+
+        For what is shown to a person. Unlike the hooks of every batch it costs no time, and lets
+        epochs run in C++; `trainer.running()` gives the means so far here too.
+        """
+
     def on_validation_begin(self, epoch: int) -> None:
         """Before the validation part is evaluated."""
 
@@ -333,7 +340,7 @@ class LearningRateLogger(Callback):
 
 
 class ProgressBar(Callback):
-    """Shows the training: a bar on a terminal, a line an epoch elsewhere.
+    """Shows the training: a bar on a terminal and in a notebook, a line an epoch elsewhere.
 
     `fit(verbose=1)` adds one behind the other callbacks if there is none among them.
 
@@ -345,9 +352,9 @@ class ProgressBar(Callback):
     def on_epoch_begin(self, epoch: int) -> None:
         self._progress = Progress(epoch, self.trainer.epochs, self.trainer.batches)
 
-    def on_batch_end(self, batch: int, loss: float) -> None:
+    def on_progress(self, batch: int) -> None:
         if self._progress is not None:
-            self._progress.advance(self.trainer.running)
+            self._progress.show(batch, self.trainer.running())
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self._progress is not None:

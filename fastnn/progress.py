@@ -1,9 +1,9 @@
-"""What a training shows: a bar on a terminal, a line an epoch elsewhere."""
+"""What a training shows: a bar on a terminal and in a notebook, a line an epoch elsewhere."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["Progress"]
@@ -21,15 +21,18 @@ class Progress:
     def __init__(self, epoch: int, epochs: int, batches: int | None) -> None:
         self.title = f"epoch {epoch}/{epochs}"
         self.bar: Any = None
-        if sys.stderr.isatty():
-            from tqdm import tqdm
+        if _is_live():
+            from tqdm.auto import tqdm
 
-            self.bar = tqdm(total=batches, desc=self.title, unit="batch", dynamic_ncols=True)
+            # each call of `show` draws: the training loop calls it by time
+            self.bar = tqdm(total=batches, desc=self.title, unit="batch", dynamic_ncols=True,
+                            mininterval=0, miniters=1)  # fmt: skip
 
-    def advance(self, values: Callable[[], Mapping[str, float]]) -> None:
-        """One batch is done; tqdm redraws by time, and only then are values asked for."""
-        if self.bar is not None and self.bar.update():
-            self.bar.set_postfix_str(_text(values()), refresh=False)
+    def show(self, batch: int, values: Mapping[str, float]) -> None:
+        """So many batches are done, and this is what they measured on average."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(_text(values), refresh=False)
+            self.bar.update(batch - self.bar.n)
 
     def finish(self, values: Mapping[str, float]) -> None:
         """Show what the epoch measured."""
@@ -43,6 +46,13 @@ class Progress:
         """Leave the bar as it stands; without effect where there is none."""
         if self.bar is not None:
             self.bar.close()
+
+
+def _is_live() -> bool:
+    """Whether what is shown can be redrawn: on a terminal, in a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # None: a program without a console
+    return terminal or "IPKernelApp" in getattr(shell, "config", ())
 
 
 def _text(values: Mapping[str, float]) -> str:

@@ -3,13 +3,16 @@
 import csv
 import io
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import tqdm.auto
 from support import mlp, state_bits
 
 import fastnn
@@ -18,10 +21,12 @@ from fastnn.callbacks import (
     Callback,
     CSVLogger,
     EarlyStopping,
+    Hooks,
     LearningRateLogger,
     ModelCheckpoint,
     ProgressBar,
 )
+from fastnn.progress import Progress
 
 _rng = np.random.default_rng(0)
 X = _rng.standard_normal((53, 4)).astype(np.float32)
@@ -104,10 +109,36 @@ def test_order_of_hooks() -> None:
     each = [f"{hook} {epoch}" if epoch else hook for epoch, hook in [(0, "fit_begin")]]
     for epoch in (1, 2):
         each += [f"epoch_begin {epoch}", "batch_begin 1", "batch_end 1", "batch_begin 2",
-                 "batch_end 2", f"validation_begin {epoch}", f"validation_end {epoch}",
-                 f"epoch_end {epoch}"]  # fmt: skip
+                 "batch_end 2", "progress 2", f"validation_begin {epoch}",
+                 f"validation_end {epoch}", f"epoch_end {epoch}"]  # fmt: skip
     each += ["fit_end"]
     assert log == [f"{name}:{event}" for event in each for name in "ab"]
+
+
+@pytest.mark.parametrize(("interval", "stopped_at", "told"), [
+    (0.0, "", [1, 2, 3, 3] * 2), (1e9, "", [3, 3]), (1e9, "batch_end 2", [2]),
+])  # fmt: skip
+def test_progress_is_told_by_time_and_at_the_end(
+    interval: float, stopped_at: str, told: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastnn.training.pulse.INTERVAL", interval)
+    log: list[str] = []
+    seen = []
+
+    class Look(Callback):
+        def on_progress(self, batch: int) -> None:
+            seen.append((batch, self.trainer.running()["loss"] > 0))
+
+    run(trainer_of(Look(), Spy(log, at=stopped_at, do=stop)), epochs=2)
+    assert seen == [(batch, True) for batch in told]
+    assert [int(event.split()[1]) for event in log if event.startswith("progress")] == told
+
+
+def test_a_bar_needs_no_call_a_batch() -> None:
+    hooks = Hooks(trainer_of(), [ProgressBar()])
+    assert not hooks.of("on_batch_begin")
+    assert not hooks.of("on_batch_end")
+    assert len(hooks.of("on_progress")) == 1
 
 
 def test_no_validation_no_validation_hooks() -> None:
@@ -437,17 +468,58 @@ def test_one_progress_bar_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith(", lr 1.000e-05\n")
 
 
-def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+def notebook(name: str) -> Any:
+    """What `sys.modules` has for IPython where a shell of this kind runs the code."""
+    return SimpleNamespace(get_ipython=lambda: SimpleNamespace(config={name: {}}))
+
+
+@pytest.mark.parametrize("where", ["terminal", "notebook"])
+def test_a_bar_an_epoch(where: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    if where == "terminal":
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    else:
+        monkeypatch.setitem(sys.modules, "IPython", notebook("IPKernelApp"))
     bad = Spy([], at="batch_end 2", do=raises(KeyError("x")))
     history = run(trainer_of(), epochs=2, verbose=1)
     out, err = capsys.readouterr()
     assert out == ""
+    assert err.count("\n") == 2  # one bar stays of each epoch
     assert "epoch 2/2: 100%" in err
+    assert "| 3/3 [" in err
     assert f"val_loss {history.val_loss[-1]:.4f}" in err
     with pytest.raises(KeyError):
         run(trainer_of(bad), verbose=1)
     assert capsys.readouterr().err.endswith("\n")  # a bar left half way is closed
+
+
+@pytest.mark.parametrize("where", ["a file", "ipython", "no console"])
+def test_a_line_an_epoch(where: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    if where == "ipython":
+        monkeypatch.setitem(sys.modules, "IPython", notebook("TerminalIPythonApp"))
+    elif where == "no console":
+        monkeypatch.setattr("sys.stderr", None)
+    history = run(trainer_of(), epochs=2, verbose=1)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert [line.partition(",")[0] for line in out.splitlines()] == [
+        f"epoch {i + 1}/2: loss {loss:.4f}" for i, loss in enumerate(history.loss)
+    ]
+    run(trainer_of(), verbose=0)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_a_bar_shows_half_way(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    progress = Progress(2, 5, 8)
+    assert isinstance(progress.bar, tqdm.auto.tqdm)  # a widget in a notebook that has them
+    progress.show(2, {"loss": 0.5})
+    progress.show(3, {"loss": 0.25})
+    drawn = capsys.readouterr().err.split("\r")
+    assert drawn[-1].startswith("epoch 2/5:  38%|")
+    assert "| 3/8 [" in drawn[-1]
+    assert drawn[-1].rstrip().endswith("loss 0.2500]")
+    assert "loss 0.5000]" in drawn[-2]
+    progress.close()
 
 
 # --- bad input ---

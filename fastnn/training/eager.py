@@ -13,6 +13,7 @@ from fastnn.interrupts import InterruptGuard
 from fastnn.nn import utils
 from fastnn.training.batches import Loader, pair
 from fastnn.training.evaluation import Meter
+from fastnn.training.pulse import Pulse
 from fastnn.training.schedule import learning_rates, step_scheduler
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class EagerEpochs:
     ) -> None:
         self.trainer, self.loader, self.guard = trainer, loader, guard
         self.begin, self.end = hooks.of("on_batch_begin"), hooks.of("on_batch_end")
+        self.progress = hooks.of("on_progress")
         self.adjust = _adjustments(trainer)
 
     def train(self, epoch: int, meter: Meter) -> None:
@@ -49,14 +51,16 @@ class EagerEpochs:
         """
         trainer = self.trainer
         trainer.model.train()
-        batches, first = iter(self.loader), 1
+        batches, first, pulse = iter(self.loader), 1, Pulse(self.progress)
         while not trainer.should_stop and (group := list(islice(batches, trainer.accumulate))):
             self._step([pair(batch) for batch in group], epoch, first, meter)
             first += len(group)
+            pulse.beat(first - 1)
         if first == 1:
             raise ValueError(
                 f"fit: expected at least one batch of training data, got none in epoch {epoch}"
             )
+        pulse.end(first - 1)
 
     def _step(self, group: list[Pair], epoch: int, first: int, meter: Meter) -> None:
         """One optimizer step on a group of batches, the first of which has this number."""
