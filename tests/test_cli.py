@@ -9,7 +9,7 @@ import pytest
 from support import run_python
 
 import fastnn
-from fastnn import cli
+from fastnn.cli import main, mnist
 from fastnn.vision.datasets import MNIST
 
 COMMAND = ("mnist", "--epochs", "1", "--hidden", "32")
@@ -48,7 +48,7 @@ def test_mnist(tmp_path: Path) -> None:
     assert written["samples_per_second"] == pytest.approx(60_000 / written["seconds_per_epoch"])
     assert sorted(path.name for path in tmp_path.iterdir()) == [results.name, weights.name]
 
-    model = cli.mlp([784, 32, 10])
+    model = mnist.mlp([784, 32, 10])
     model.load_state_dict(fastnn.load(weights))
     test = MNIST(train=False)
     optimizer = fastnn.optim.SGD(model.parameters())
@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     contents = []
     for seed in ("1", "1", "2"):
         path = tmp_path / "weights"
-        assert cli.main([*COMMAND, "--seed", seed, "--out", str(path)]) == 0
+        assert main([*COMMAND, "--seed", seed, "--out", str(path)]) == 0
         contents.append(path.read_bytes())
     assert contents[0] == contents[1] != contents[2]
 
@@ -70,12 +70,12 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
 def test_options(tmp_path: Path) -> None:
     path = tmp_path / "weights"
     options = ["--hidden", "7,5", "--lr", "0.01", "--batch-size", "50", "--threads", "1"]
-    assert cli.main(["mnist", "--epochs", "2", *options, "--out", str(path)]) == 0
+    assert main(["mnist", "--epochs", "2", *options, "--out", str(path)]) == 0
     shapes = {name: t.shape for name, t in fastnn.load(path).items()}
     assert shapes == {"1.weight": (7, 784), "1.bias": (7,), "3.weight": (5, 7), "3.bias": (5,),
                       "5.weight": (10, 5), "5.bias": (10,)}  # fmt: skip
     assert fastnn.get_num_threads() == 1
-    assert cli.main(["mnist", "--epochs", "1", "--hidden", "", "--out", str(path)]) == 0
+    assert main(["mnist", "--epochs", "1", "--hidden", "", "--out", str(path)]) == 0
     assert sorted(fastnn.load(path)) == ["1.bias", "1.weight"]
 
 
@@ -121,7 +121,7 @@ def test_usage_errors(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
+        main(arguments)
     assert caught.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -143,7 +143,7 @@ def test_errors_are_one_line(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = [argument.format(folder=tmp_path) for argument in arguments]
-    assert cli.main([*COMMAND, *given]) == 2
+    assert main([*COMMAND, *given]) == 2
     _, err = capsys.readouterr()
     assert err.startswith("fastnn: ")
     assert err.count("\n") == 1
@@ -162,12 +162,12 @@ def test_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_mnist", interrupt)
-    assert cli.main(["mnist"]) == 130
+    monkeypatch.setattr(mnist, "run", interrupt)
+    assert main(["mnist"]) == 130
     assert capsys.readouterr().err == "fastnn: interrupted\n"
 
 
 def test_mlp() -> None:
-    model = cli.mlp([4, 3, 2])
+    model = mnist.mlp([4, 3, 2])
     assert [type(m).__name__ for m in model] == ["Flatten", "Linear", "ReLU", "Linear"]
     assert model(np.zeros((5, 2, 2), np.float32)).shape == (5, 2)
