@@ -93,6 +93,7 @@ def test_gaps_do_not_hurt(tmp_path: Path) -> None:
 
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.delitem(sys.modules, "fastnn.plot.picture", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'fastnn\[plot\]'"):
         history().plot()
 

@@ -1,34 +1,36 @@
-"""Pictures of a training: curves of loss and metrics (needs matplotlib)."""
+"""Curves over a training: of loss, metrics and the learning rate."""
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.history import History
 from fastnn.options import one_of
+from fastnn.plot.style import BLUE, ORANGE, Path, label, new_figure, quiet, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["curves", "history"]
+    from fastnn.history import History
+
+__all__ = ["curves", "history", "learning_rate"]
 
 Panels = Mapping[str, Mapping[str, Any]]
 
 # Lines differ in colour, in dashes and in markers: they stay apart in grey, and for every eye.
-_COLOURS = ("#0b5394", "#d9730d", "#2e7d32", "#8e24aa")
+_COLOURS = (BLUE, ORANGE, "#2e7d32", "#8e24aa")
 _DASHES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D")
-_GREY = "#4d4d4d"
+_RATE = re.compile(r"lr_\d+")  # what LearningRateLogger adds for each parameter group
 
 
 def curves(
     panels: Panels,
-    path: str | os.PathLike[str] | None = None,
+    path: Path = None,
     *,
     xlabel: str = "epoch",
     ylabel: str | None = None,
@@ -36,7 +38,7 @@ def curves(
     log: str = "",
     share: bool = False,
 ) -> Figure:
-    """Draw curves in panels side by side, without a window and without pyplot's state.
+    """Draw curves in panels, three in a row, without a window and without pyplot's state.
 
     A panel with the curves of the first one has no legend of its own.
 
@@ -58,68 +60,96 @@ def curves(
         ImportError: without matplotlib, which `pip install 'fastnn[plot]'` brings.
         ValueError: if there is no curve to draw, or for another `log`.
     """
-    figure_class = _figure_class()
     if not panels or not all(panels.values()):
         raise ValueError("plot: expected at least one curve in every panel, got none")
     one_of("plot", "log", log, "", "x", "y", "xy")
-    figure = figure_class(figsize=(4.6 * len(panels) + 0.6, 3.4), layout="constrained", dpi=150)
-    row = figure.subplots(1, len(panels), squeeze=False, sharex=share, sharey=share)[0]
-    for axes, (name, lines) in zip(row, panels.items(), strict=True):
+    columns = 2 if len(panels) == 4 else min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    figure = new_figure(4.6 * columns + 0.6, 3.2 * rows + 0.2)
+    first: Any = None
+    for i, (name, lines) in enumerate(panels.items()):
+        shared = first if share else None
+        axes = figure.add_subplot(rows, columns, i + 1, sharex=shared, sharey=shared)
         _draw(axes, lines, log)
-        told = axes is not row[0] and list(lines) == list(next(iter(panels.values())))
+        told = first is not None and list(lines) == list(next(iter(panels.values())))
         if len(lines) > 1 and not told:
-            axes.legend(frameon=False, fontsize=9)
-        axes.set_xlabel(xlabel)
-        if ylabel is None or axes is row[0] or not share:
-            axes.set_ylabel(name if ylabel is None else ylabel)
-        if ylabel is not None and len(panels) > 1:
-            axes.set_title(name, fontsize=10.5)
+            _legend(axes)
+        inner = share and i % columns
+        if inner:
+            axes.tick_params(labelleft=False)
+        label(axes, xlabel, None if inner and ylabel is not None else ylabel or name,
+              name if ylabel is not None and len(panels) > 1 else None)  # fmt: skip
+        first = first or axes
     if title is not None:
-        figure.suptitle(title, fontsize=12)
-    if path is not None:
-        figure.savefig(path)
-    return figure
+        figure.suptitle(title, fontsize=12, parse_math=False)
+    return save(figure, path)
 
 
-def history(history: History, path: str | os.PathLike[str] | None = None) -> Figure:
+def history(history: History, path: Path = None) -> Figure:
     """Draw a training's loss and metrics, the validation part beside the training part.
 
     Args:
         history: What `Trainer.fit` returned.
-        path: Where to write the picture.
+        path: Where to write the picture; its suffix says which kind.
 
     Raises:
         ImportError: without matplotlib, which `pip install 'fastnn[plot]'` brings.
         ValueError: if there is no epoch to draw.
+
+    >>> import fastnn
+    >>> measured = fastnn.History()
+    >>> measured.add({"loss": 0.5, "accuracy": 0.75}, lr=0.1, seconds=2.0)
+    >>> [axes.get_ylabel() for axes in history(measured).axes]
+    ['loss', 'accuracy']
     """
-    if len(history) == 0:
-        raise ValueError("plot: expected a history of at least one epoch, got none")
+    _at_least_one_epoch(history)
     panels: dict[str, dict[str, Sequence[float]]] = {}
     for name, values in {"loss": history.loss, "val_loss": history.val_loss,
                          **history.metrics}.items():  # fmt: skip
-        if values:
+        if values and not _RATE.fullmatch(name):
             part = "validation" if name.startswith("val_") else "training"
             panels.setdefault(name.removeprefix("val_"), {})[part] = values
     return curves(panels, path)
 
 
-def _figure_class() -> type[Figure]:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "plots need matplotlib, which is not installed; pip install 'fastnn[plot]'"
-        ) from error
-    return Figure
+def learning_rate(history: History, path: Path = None) -> Figure:
+    """Draw the learning rate of each epoch's last step, on a logarithmic axis if it changes much.
+
+    Args:
+        history: What `Trainer.fit` returned; with the callback `LearningRateLogger` it has the
+            rate of every parameter group.
+        path: Where to write the picture; its suffix says which kind.
+
+    Raises:
+        ImportError: without matplotlib, which `pip install 'fastnn[plot]'` brings.
+        ValueError: if there is no epoch to draw.
+
+    >>> import fastnn
+    >>> measured = fastnn.History()
+    >>> measured.add({"loss": 0.5}, lr=0.1, seconds=2.0)
+    >>> learning_rate(measured).axes[0].lines[0].get_ydata().tolist()
+    [0.1]
+    """
+    _at_least_one_epoch(history)
+    groups = {name: rates for name, rates in history.metrics.items() if _RATE.fullmatch(name)}
+    lines = {f"parameter group {name[3:]}": rates for name, rates in groups.items()}
+    rates = np.concatenate([*(lines or {"": history.lr}).values()])
+    wide = rates.min() > 0 and rates.max() > 20 * rates.min()
+    return curves({"learning rate": lines or {"": history.lr}}, path, log="y" if wide else "")
+
+
+def _at_least_one_epoch(history: History) -> None:
+    if len(history) == 0:
+        raise ValueError("plot: expected a history of at least one epoch, got none")
 
 
 def _draw(axes: Axes, lines: Mapping[str, Any], log: str) -> None:
-    for i, (label, values) in enumerate(lines.items()):
+    for i, (name, values) in enumerate(lines.items()):
         x, y = values if isinstance(values, tuple) else (range(1, len(values) + 1), values)
         y = np.asarray(y, np.float64)
         few = len(y) <= 12 or not np.isfinite(y).any()
         axes.plot(
-            np.asarray(x), y, label=label,
+            np.asarray(x), y, label=name,
             color=_COLOURS[i % 4], linestyle=_DASHES[i % 4],
             linewidth=1.4 + 0.4 * (len(lines) - 1 - i),  # the lower of two equal lines is wider
             marker=_MARKERS[i % 4] if few or len(lines) > 1 else "", markersize=4,
@@ -127,13 +157,13 @@ def _draw(axes: Axes, lines: Mapping[str, Any], log: str) -> None:
             markevery=1 if few else (0.1 * i / len(lines), 0.1),
         )  # fmt: skip
     _scale(axes, log)
-    axes.grid(color="#e3e3e3", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(_GREY)
-    axes.tick_params(colors=_GREY, labelsize=9)
+    quiet(axes)
+
+
+def _legend(axes: Axes) -> None:
+    names = [str(line.get_label()) for line in axes.lines]
+    for text in axes.legend(axes.lines, names, frameon=False, fontsize=9).get_texts():
+        text.set_parse_math(False)
 
 
 def _scale(axes: Axes, log: str) -> None:
