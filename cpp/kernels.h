@@ -80,9 +80,23 @@ struct CrossEntropy {
     int64_t ignore_index;  // rows of this label count for nothing
 };
 
-enum class ElementLossKind { mse, l1, smooth_l1, huber, bce, bce_with_logits };
+// Poisson's inputs are rates or, _log, their logarithms; _full adds Stirling's approximation.
+enum class ElementLossKind {
+    mse,
+    l1,
+    smooth_l1,
+    huber,
+    quantile,
+    poisson,
+    poisson_full,
+    poisson_log,
+    poisson_log_full,
+    bce,
+    bce_with_logits
+};
 
-// A loss element by element; the weights (n) may be null. parameter is beta or delta.
+// A loss element by element; the weights (n) may be null. parameter is beta, delta, the quantile,
+// or what is added to a rate.
 template <class T>
 struct ElementLoss {
     ElementLossKind kind;

@@ -11,17 +11,20 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastnn.autograd import Array
+from fastnn.nn.loss import WeightedLoss
 
 __all__ = ["METRICS", "Metric", "Named", "is_regression", "resolve", "rises"]
 
 Terms = Callable[[Array, Array], tuple[float, float]]
 
-_REGRESSION = {"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss",
-               "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"}  # fmt: skip
+_REGRESSION = {
+    "MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "QuantileLoss", "PoissonNLLLoss",
+    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "quantile_loss", "poisson_nll_loss",
+}  # fmt: skip
 _PROBABILITY = {"BCELoss", "binary_cross_entropy"}
 _ELEMENTWISE = {*_PROBABILITY, "BCEWithLogitsLoss", "binary_cross_entropy_with_logits"}
 _TOP = re.compile(r"top([1-9]\d*)")
-_RESERVED = {"loss", "lr", "epoch", "seconds"}
+_RESERVED = {"loss", "lr", "epoch", "penalty", "seconds"}
 
 
 class Metric(Protocol):
@@ -123,7 +126,7 @@ def resolve(metrics: Sequence[str | Callable[..., float]], loss: object) -> Name
 
 def is_regression(loss: object) -> bool:
     """Whether the loss, a module or a function, compares real numbers and not classes."""
-    return bool(_names(loss) & _REGRESSION)
+    return bool(_names(_of_rows_alike(loss)) & _REGRESSION)
 
 
 def rises(name: str) -> bool | None:
@@ -142,7 +145,7 @@ def _factory(metric: str | Callable[..., float], loss: object) -> Callable[[], M
     if not isinstance(metric, str):
         return functools.partial(Quotient, functools.partial(_of_rows, metric))
     if metric in METRICS:
-        return METRICS[metric](loss)
+        return METRICS[metric](_of_rows_alike(loss))
     match = _TOP.fullmatch(metric)
     assert match is not None
     return functools.partial(Quotient, functools.partial(_top, int(match[1])))
@@ -160,6 +163,11 @@ def _name_of(metric: Any) -> str:
             "define it with def, or set its __name__"
         )
     return str(name)
+
+
+def _of_rows_alike(loss: object) -> object:
+    """The loss that is weighted by rows, which says what outputs mean, or the loss itself."""
+    return loss.loss if isinstance(loss, WeightedLoss) else loss
 
 
 def _names(loss: object) -> set[str]:

@@ -89,7 +89,6 @@ _NEAREST = {
     "softsign": "use x / (1 + x.abs())", "LogSigmoid": "use -softplus(-x)",
     "logsigmoid": "use -softplus(-x)", "Tanhshrink": "use x - x.tanh()",
     "Softmin": "softmax(-x) is the same", "softmin": "softmax(-x) is the same",
-    "PoissonNLLLoss": "(x.exp() - y * x).mean() is the same, x being the logarithm of the rate",
     "GaussianNLLLoss": "use ((x - y) ** 2 / var + var.log()).mean() / 2",
     "MarginRankingLoss": "use (margin - y * (a - b)).clamp(min=0).mean()",
     "HingeEmbeddingLoss": "use tensor operations, with clamp(min=0)",

@@ -14,7 +14,7 @@ import numpy as np
 
 __all__ = [
     "above_zero", "at_least_zero", "flag", "fraction", "integer", "is_number", "number", "one_of",
-    "seed", "share", "whole",
+    "seed", "share", "whole", "within",
 ]  # fmt: skip
 
 _REAL = (int, float, np.integer, np.floating)
@@ -91,6 +91,18 @@ def share(who: str, name: str, value: Any, *, zero: bool = True) -> float:
     if not 0 <= given <= 1 or (given == 0 and not zero):
         bound = "0 <=" if zero else "0 <"
         raise ValueError(f"{who}: expected {bound} {name} <= 1, got {value!r}")
+    return given
+
+
+def within(who: str, name: str, value: Any) -> float:
+    """A number in (0, 1), such as a quantile.
+
+    >>> within("QuantileLoss", "quantile", 0.9)
+    0.9
+    """
+    given = _real(who, name, value)
+    if not 0 < given < 1:
+        raise ValueError(f"{who}: expected 0 < {name} < 1, got {value!r}")
     return given
 
 

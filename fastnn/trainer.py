@@ -15,7 +15,7 @@ from fastnn.nn.module import Module
 from fastnn.optim import Optimizer
 from fastnn.options import at_least_zero, whole
 from fastnn.tensor import Tensor
-from fastnn.training.batches import Loader, count_batches, input_rows, make_loader, row_pairs
+from fastnn.training.batches import Loader, count_batches, input_rows, make_loader, row_parts
 from fastnn.training.eager import EagerEpochs
 from fastnn.training.evaluation import Meter, evaluate, predict
 from fastnn.training.options import checked_callbacks, checked_limit
@@ -36,12 +36,13 @@ class Trainer:
     """Trains a model: epochs outside, mini-batches inside, one optimizer step a batch.
 
     The options change a step in this order: gradients are averaged over `accumulate` batches, the
-    L1 penalty's is added, then they are clipped, by norm and by value; then the optimizer and a
-    schedule by steps move on. Losses are reported without the penalty.
+    L2 and the L1 penalty's are added, then they are clipped, by norm and by value; then the
+    optimizer and a schedule by steps move on. Losses are reported without the penalties.
 
     Args:
         model: Any module.
-        loss: `loss(outputs, targets)`, a mean over the batch.
+        loss: `loss(outputs, targets)`, a mean over the batch; `nn.WeightedLoss` takes weights of
+            the rows as well.
         optimizer: Over the model's parameters.
         scheduler: A learning-rate schedule, stepped after every epoch, or after every optimizer
             step if its class says `interval = "step"`. One whose `step` takes `metrics` gets the
@@ -57,6 +58,10 @@ class Trainer:
         accumulate: Batches an optimizer step; the gradient is that of the batches joined to one.
         seed: Of the shuffles; the same seed gives the same run.
         scheduler_interval: "epoch" or "step", instead of what the schedule's class says.
+        l2: Factor of the penalty `l2 / 2 sum w^2 / n` over all matrices among the parameters, so
+            neither biases nor norms, with n the rows of the step or their weights summed:
+            scikit-learn's `alpha`. An epoch's mean of it is measured as "penalty". The optimizer's
+            `weight_decay` is a penalty that does not depend on n.
 
     Attributes:
         history: What the running or last `fit` measured, up to an exception too.
@@ -97,6 +102,7 @@ class Trainer:
         seed: int = 0,
         *,
         scheduler_interval: str | None = None,
+        l2: float = 0.0,
     ) -> None:
         if not isinstance(model, Module):
             raise TypeError(f"Trainer: expected a Module as model, got {type(model).__name__}")
@@ -114,6 +120,7 @@ class Trainer:
         self.clip_grad_norm = checked_limit("clip_grad_norm", clip_grad_norm)
         self.clip_grad_value = checked_limit("clip_grad_value", clip_grad_value)
         self.l1 = at_least_zero("Trainer", "l1", l1)
+        self.l2 = at_least_zero("Trainer", "l2", l2)
         self.accumulate = whole("Trainer", "accumulate", accumulate, 1)
         self.seed = seed
         self.history = History()
@@ -139,7 +146,8 @@ class Trainer:
         goes on to the caller; `trainer.history` has the whole epochs until then.
 
         Args:
-            train: `(X, y)` arrays, a `Dataset`, or a `DataLoader` (which then decides on batches).
+            train: `(X, y)` arrays, a `Dataset`, or a `DataLoader` (which then decides on batches);
+                with `nn.WeightedLoss` also `(X, y, weights)`, and samples of such three.
                 Arrays of another type than the model's weights are cast batch by batch: a
                 memory-mapped file may be larger than memory. A `Standardize` or `MinMaxScale`
                 that is the first layer gets them unrounded.
@@ -219,9 +227,7 @@ class Trainer:
         drop_last: bool = False,
     ) -> Loader:
         if isinstance(data, tuple | list):
-            if len(data) != 2:
-                raise ValueError(f"expected data as (X, y), got {len(data)} parts")
-            data = row_pairs(data[0], data[1], self.model, self.loss)
+            data = row_parts(data, self.model, self.loss)
         return make_loader(data, batch_size, shuffle, drop_last, self.seed)
 
     def _callbacks(self, verbose: int) -> list[Callback]:

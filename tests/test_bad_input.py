@@ -311,6 +311,14 @@ BAD: list[tuple[str, Call, type[Exception], str]] = [
      ValueError, r"mean: expected shape \(3,\), got \(2,\)"),
     ("l1-sizes", lambda s: _core.l1_gradient(f32(3), f32(2), 1), ValueError,
      r"grad: expected shape \(2,\), got \(3,\)"),
+    ("l2-sizes", lambda s: _core.l2_gradient(f32(3), f32(2), 1), ValueError,
+     r"grad: expected shape \(2,\), got \(3,\)"),
+    ("weighted-mean-weights", lambda s: _core.weighted_mean_forward(f32(), f32(3, 2), f32(2)),
+     ValueError, r"weight: expected shape \(3,\), got \(2,\)"),
+    ("weighted-mean-of-one", lambda s: _core.weighted_mean_forward(f32(), f32()),
+     ValueError, r"x: expected shape \(n, \.\.\.\), got \(\)"),
+    ("weighted-mean-dmean", lambda s: _core.weighted_mean_backward(f32(3), f32(3)),
+     ValueError, r"dmean: expected shape \(\), got \(3,\)"),
     ("squared-norm-type", lambda s: _core.squared_norm(ALL_ROWS), TypeError,
      "squared_norm: x: expected float32 or float64"),
     ("scale-read-only", lambda s: _core.scale_values(read_only(3), 1), ValueError,
@@ -396,6 +404,8 @@ BAD: list[tuple[str, Call, type[Exception], str]] = [
      ValueError, "rmsprop: mean: .*apart"),
     ("overlap-l1", lambda s: overlap(lambda g, w: _core.l1_gradient(g, w, 1), 0),
      ValueError, "l1_gradient: grad: .*apart"),
+    ("overlap-l2", lambda s: overlap(lambda g, w: _core.l2_gradient(g, w, 1), 0),
+     ValueError, "l2_gradient: grad: .*apart"),
 ]  # fmt: skip
 
 

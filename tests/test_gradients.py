@@ -89,6 +89,9 @@ LOSSES = [
     Loss("MSELoss", "numbers"),
     Loss("NLLLoss", "classes", "log-probabilities"),
     Loss("NLLLoss", "classes", "log-probabilities", {"weight": WEIGHT, "ignore_index": 1}),
+    Loss("PoissonNLLLoss", "shares"),
+    Loss("PoissonNLLLoss", "shares", "probabilities", {"log_input": False, "full": True}),
+    Loss("QuantileLoss", "numbers", options={"quantile": 0.3}, smooth=False),
     Loss("SmoothL1Loss", "numbers", options={"beta": 0.3}, smooth=False),
 ]
 
@@ -170,6 +173,7 @@ def test_every_module(case: ModuleCase, training: bool) -> None:
 def test_every_layer_and_loss_has_a_row() -> None:
     rows = {row.name for row in [*LAYERS, *LOSSES]}
     rows |= {"Module", "ModuleDict", "ModuleList", "Sequential"}
+    rows |= {"WeightedLoss"}  # has a row in the table, and no reduction
     public = {n for n in nn.__all__ if isinstance(getattr(nn, n), type)}
     modules = {n for n in public if issubclass(getattr(nn, n), nn.Module)}
     assert modules <= rows, "add what is missing to LAYERS or LOSSES"

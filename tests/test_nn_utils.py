@@ -166,9 +166,16 @@ def test_a_gradient_that_cannot_be_written_is_an_error() -> None:
 # --- penalties ---
 
 
+PENALTIES = {
+    "l1": (utils.add_l1_grad_, lambda p: p.abs().sum()),
+    "l2": (utils.add_l2_grad_, lambda p: (p * p).sum() / 2),
+}
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_l1_is_what_the_tape_gives(dtype: Any, isa: str) -> None:
-    """`sum(p.abs().sum())` in the loss, or its gradient added after backward."""
+@pytest.mark.parametrize(("add", "size"), PENALTIES.values(), ids=PENALTIES.keys())
+def test_a_penalty_is_what_the_tape_gives(add: Any, size: Any, dtype: Any, isa: str) -> None:
+    """`sum(size(p))` in the loss, or its gradient added after backward."""
     taped, added = mlp(5, 7, 3), mlp(5, 7, 3)
     for model in (taped, added):
         if dtype == np.float64:
@@ -177,10 +184,10 @@ def test_l1_is_what_the_tape_gives(dtype: Any, isa: str) -> None:
         model[2].bias.requires_grad = False
     x = np.random.default_rng(0).standard_normal((4, 5)).astype(dtype)
     plain = F.cross_entropy(taped(x), [0, 1, 2, 0])
-    penalty = 0.01 * sum(p.abs().sum() for p in taped.parameters() if p.requires_grad)
+    penalty = 0.01 * sum(size(p) for p in taped.parameters() if p.requires_grad)
     (plain + penalty).backward()
     F.cross_entropy(added(x), [0, 1, 2, 0]).backward()
-    value = utils.add_l1_grad_(added.parameters(), 0.01)
+    value = add(added.parameters(), 0.01)
     eps = float(np.finfo(dtype).eps)
     assert value == pytest.approx(penalty.item(), rel=50 * eps)
     for p, q in zip(taped.parameters(), added.parameters(), strict=True):
@@ -254,6 +261,7 @@ def test_vector_and_back() -> None:
         (lambda p: utils.clip_grad_value_(p, -1), ValueError, "clip_value >= 0, got -1"),
         (lambda p: utils.clip_grad_value_(p, None), TypeError, "clip_value to be a number"),
         (lambda p: utils.add_l1_grad_(p, -1), ValueError, "add_l1_grad_: expected l1 >= 0"),
+        (lambda p: utils.add_l2_grad_(p, -1), ValueError, "add_l2_grad_: expected l2 >= 0"),
         (lambda p: utils.parameters_to_vector([]), ValueError, "expected parameters, got none"),
     ],
 )

@@ -412,6 +412,7 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"clip_grad_value": "1"}, TypeError, "expected clip_grad_value to be a number, got '1'"),
     ({"l1": -1}, ValueError, "expected a finite l1 >= 0, got -1"),
     ({"l1": float("nan")}, ValueError, "expected a finite l1 >= 0, got nan"),
+    ({"l2": -1}, ValueError, "expected a finite l2 >= 0, got -1"),
     ({"accumulate": 0}, ValueError, "expected accumulate >= 1, got 0"),
     ({"accumulate": 2.0}, TypeError, "expected an integer accumulate, got 2.0"),
     ({"metrics": "accuracy"}, TypeError, "expected a list of metrics"),

@@ -222,6 +222,11 @@ ElementLossKind element_loss_kind(const Gate& gate, const std::string& name) {
         {"l1", ElementLossKind::l1},
         {"smooth_l1", ElementLossKind::smooth_l1},
         {"huber", ElementLossKind::huber},
+        {"quantile", ElementLossKind::quantile},
+        {"poisson", ElementLossKind::poisson},
+        {"poisson_full", ElementLossKind::poisson_full},
+        {"poisson_log", ElementLossKind::poisson_log},
+        {"poisson_log_full", ElementLossKind::poisson_log_full},
         {"bce", ElementLossKind::bce},
         {"bce_with_logits", ElementLossKind::bce_with_logits}};
     std::string known;
@@ -255,6 +260,11 @@ void require_probabilities(ElementLossKind kind, const Values<const T>& x,
         require_probabilities(who, "probabilities", "BCEWithLogitsLoss takes logits of any size",
                               x);
     require_probabilities(who, "targets", "labels are 0 and 1, or probabilities", y);
+}
+
+int64_t row_count(const Gate& gate, const Shape& shape) {
+    if (shape.empty()) throw gate.wrong_shape("x", "(n, ...)", shape);
+    return shape[0];
 }
 
 // loss, of the shape of x and y, or their sum / divisor as () where a divisor is given.
@@ -304,6 +314,42 @@ void element_loss_backward(py::handle dx, py::handle dy, py::handle dloss, const
     });
 }
 
+// mean, factor times the mean of the rows' sums of x (n, ...), each row by its weight (n) or, with
+// None, alike. Returns what the sum was divided by.
+double weighted_mean_forward(py::handle mean, py::handle x, py::handle weight, double factor) {
+    const Gate gate("weighted_mean_forward");
+    return gate.with_dtype("mean", mean, [&](auto zero) {
+        using T = decltype(zero);
+        const auto values = gate.input<T>("x", x);
+        const int64_t rows = row_count(gate, values.shape);
+        const auto w = gate.input_or_none<T>("weight", weight, {rows});
+        const auto out = gate.output<T>("mean", mean, Shape{});
+        gate.disjoint("mean", out, values, w);
+        py::gil_scoped_release release;
+        double divisor;
+        kernels().of<T>().weighted_mean_forward(out.data, &divisor, values.data, w.data, rows,
+                                                rows ? values.size() / rows : 0, factor);
+        return divisor;
+    });
+}
+
+// dx (n, ...), of dmean ().
+void weighted_mean_backward(py::handle dx, py::handle dmean, py::handle weight, double divisor) {
+    const Gate gate("weighted_mean_backward");
+    gate.with_dtype("dx", dx, [&](auto zero) {
+        using T = decltype(zero);
+        const auto d = gate.input<T>("dmean", dmean, Shape{});
+        const Shape shape = gate.input<T>("dx", dx).shape;
+        const int64_t rows = row_count(gate, shape);
+        const auto w = gate.input_or_none<T>("weight", weight, {rows});
+        const auto out = gate.output<T>("dx", dx, shape);
+        gate.disjoint("dx", out, d, w);
+        py::gil_scoped_release release;
+        kernels().of<T>().weighted_mean_backward(out.data, d.data, w.data, rows,
+                                                 rows ? out.size() / rows : 0, divisor);
+    });
+}
+
 }  // namespace
 
 void bind_losses(py::module_& m) {
@@ -334,6 +380,10 @@ void bind_losses(py::module_& m) {
     m.def("element_loss_backward", &element_loss_backward, arg("dx"), arg("dy"), arg("dloss"),
           arg("kind"), arg("x"), arg("y"), arg("weight") = none, arg("pos_weight") = none,
           arg("parameter") = 1.0, arg("divisor") = 1.0);
+    m.def("weighted_mean_forward", &weighted_mean_forward, arg("mean"), arg("x"),
+          arg("weight") = none, arg("factor") = 1.0);
+    m.def("weighted_mean_backward", &weighted_mean_backward, arg("dx"), arg("dmean"),
+          arg("weight") = none, arg("divisor") = 1.0);
 }
 
 }  // namespace fastnn

@@ -148,6 +148,21 @@ double l1_gradient(py::handle grad, py::handle w, double l1) {
     });
 }
 
+// grad += l2 w, in place; returns half of l2 times the sum of w^2.
+double l2_gradient(py::handle grad, py::handle w, double l2) {
+    const Gate gate("l2_gradient");
+    return gate.with_dtype("grad", grad, [&](auto zero) {
+        using T = decltype(zero);
+        const auto weights = gate.input<T>("w", w);
+        const auto g = gate.output<T>("grad", grad, weights.shape);
+        gate.disjoint("grad", g, weights);
+        py::gil_scoped_release release;
+        double sum;
+        kernels().of<T>().l2_gradient(&sum, g.data, weights.data, T(l2), g.size());
+        return 0.5 * l2 * sum;
+    });
+}
+
 }  // namespace
 
 void bind_optim(py::module_& m) {
@@ -167,6 +182,7 @@ void bind_optim(py::module_& m) {
     m.def("scale_values", &scale_values, arg("x"), arg("factor"));
     m.def("clip_values", &clip_values, arg("x"), arg("limit"));
     m.def("l1_gradient", &l1_gradient, arg("grad"), arg("w"), arg("l1"));
+    m.def("l2_gradient", &l2_gradient, arg("grad"), arg("w"), arg("l2"));
 }
 
 }  // namespace fastnn

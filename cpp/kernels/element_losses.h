@@ -13,7 +13,7 @@ namespace {
 template <class T>
 struct LossOptions {
     Lanes<T> pos_weight;
-    T parameter;  // beta or delta
+    T parameter;  // beta, delta, the quantile, or what is added to a rate
 };
 
 // sign(0) = 0: the gradient of |d| at its kink. NaN stays NaN.
@@ -86,6 +86,19 @@ struct Huber {
     }
 };
 
+// (1 - q) d above the target, -q d below it: least where a share q of the targets lies below x.
+struct Quantile {
+    template <class T>
+    static Lanes<T> value(const Lanes<T>& d, T q) {
+        return (d < T(0)).select(d * -q, d * (T(1) - q));
+    }
+    template <class T>
+    static Lanes<T> slope(const Lanes<T>& d, T q) {
+        const Lanes<T> below = Lanes<T>::Constant(-q), above = Lanes<T>::Constant(T(1) - q);
+        return (d > T(0)).select(above, (d < T(0)).select(below, d));
+    }
+};
+
 template <class Rule>
 struct OfDifference {
     template <class T>
@@ -99,6 +112,38 @@ struct OfDifference {
     template <class T>
     static Lanes<T> dy(const Lanes<T>& x, const Lanes<T>& y, const LossOptions<T>& with) {
         return -Rule::template slope<T>(x - y, with.parameter);
+    }
+};
+
+// --- of rates ---
+
+// x - y log(x + eps) of a rate x, or exp(x) - y x of its logarithm; `full` adds what log(y!) is by
+// Stirling, y log y - y + log(2 pi y) / 2, where y > 1 (torch.nn.PoissonNLLLoss).
+template <bool log_input, bool full>
+struct Poisson {
+    template <class T>
+    static Lanes<T> log_rate(const Lanes<T>& x, T eps) {
+        if constexpr (log_input) return x;
+        return (x + eps).log();
+    }
+    template <class T>
+    static Lanes<T> value(const Lanes<T>& x, const Lanes<T>& y, const LossOptions<T>& with) {
+        const Lanes<T> rate = log_input ? Lanes<T>(x.exp()) : x;
+        const Lanes<T> loss = rate - y * log_rate<T>(x, with.parameter);
+        if constexpr (!full) return loss;
+        const Lanes<T> stirling = y * y.log() - y + (y * T(6.283185307179586)).log() * T(0.5);
+        return (y > T(1)).select(loss + stirling, loss);
+    }
+    template <class T>
+    static Lanes<T> dx(const Lanes<T>& x, const Lanes<T>& y, const LossOptions<T>& with) {
+        if constexpr (log_input) return x.exp() - y;
+        return T(1) - y / (x + with.parameter);
+    }
+    template <class T>
+    static Lanes<T> dy(const Lanes<T>& x, const Lanes<T>& y, const LossOptions<T>& with) {
+        const Lanes<T> d = -log_rate<T>(x, with.parameter);
+        if constexpr (!full) return d;
+        return (y > T(1)).select(d + y.log() + T(0.5) / y, d);
     }
 };
 
@@ -170,6 +215,16 @@ void with_loss(ElementLossKind kind, Body&& body) {
             return body(OfDifference<SmoothL1>{});
         case ElementLossKind::huber:
             return body(OfDifference<Huber>{});
+        case ElementLossKind::quantile:
+            return body(OfDifference<Quantile>{});
+        case ElementLossKind::poisson:
+            return body(Poisson<false, false>{});
+        case ElementLossKind::poisson_full:
+            return body(Poisson<false, true>{});
+        case ElementLossKind::poisson_log:
+            return body(Poisson<true, false>{});
+        case ElementLossKind::poisson_log_full:
+            return body(Poisson<true, true>{});
         case ElementLossKind::bce:
             return body(Bce{});
         case ElementLossKind::bce_with_logits:

@@ -85,5 +85,17 @@ void l1_gradient(double* sum, T* grad, const T* w, T l1, int64_t n) {
     });
 }
 
+// grad (n) += l2 w; *sum = the sum of w^2.
+template <class T>
+void l2_gradient(double* sum, T* grad, const T* w, T l2, int64_t n) {
+    const Vec<T> factor = broadcast(l2);
+    *sum = sum_in_parts<T>(n, [&](typename Sums<T>::Vec& s, int64_t i, int64_t left) {
+        const Vec<T> v = load_n(w + i, left);
+        store_n(grad + i, load_n(grad + i, left) + factor * v, left);
+        const auto wide = __builtin_convertvector(v, typename Sums<T>::Vec);
+        s += wide * wide;
+    });
+}
+
 }  // namespace
 }  // namespace fastnn

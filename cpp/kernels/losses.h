@@ -251,5 +251,35 @@ void loss_total(T* total, const T* losses, int64_t n, double divisor) {
     *total = T(sum / divisor);
 }
 
+// mean = sum_i weight_i sum_j x_ij / divisor with divisor = sum_i weight_i / factor, for x (rows,
+// cols) and weights (rows), or null for ones, which give the same bits. Added in float64, in an
+// order that depends on the shape alone.
+template <class T>
+void weighted_mean_forward(T* mean, double* divisor, const T* x, const T* weight, int64_t rows,
+                           int64_t cols, double factor) {
+    constexpr int kSums = 8;
+    double sums[kSums] = {}, total = 0;
+    for (int64_t i = 0; i < rows; ++i) {
+        double row = 0;
+        for (int64_t j = 0; j < cols; ++j) row += double(x[i * cols + j]);
+        const double w = weight ? double(weight[i]) : 1.0;
+        sums[i % kSums] += w * row;
+        total += w;
+    }
+    double sum = 0;
+    for (double s : sums) sum += s;
+    *divisor = total / factor;
+    *mean = T(sum / *divisor);
+}
+
+// dx (rows, cols) = dmean weight_i / divisor.
+template <class T>
+void weighted_mean_backward(T* dx, const T* dmean, const T* weight, int64_t rows, int64_t cols,
+                            double divisor) {
+    const T scale = *dmean * T(1 / divisor);
+    for (int64_t i = 0; i < rows; ++i)
+        fill_row(dx + i * cols, weight ? weight[i] * scale : scale, cols);
+}
+
 }  // namespace
 }  // namespace fastnn

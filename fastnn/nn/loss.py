@@ -9,12 +9,12 @@ import numpy as np
 from fastnn.nn import functional as F
 from fastnn.nn.functional import loss_options
 from fastnn.nn.module import Module
-from fastnn.options import above_zero, at_least_zero, integer, share
+from fastnn.options import above_zero, at_least_zero, flag, integer, share, within
 from fastnn.tensor import Tensor, as_array
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss",
-    "SmoothL1Loss",
+    "PoissonNLLLoss", "QuantileLoss", "SmoothL1Loss", "WeightedLoss",
 ]  # fmt: skip
 
 
@@ -305,3 +305,111 @@ class HuberLoss(_Loss):
     def forward(self, input: Any, target: Any) -> Tensor:
         """Map predictions and targets of the same shape to the loss."""
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
+
+
+class QuantileLoss(_Loss):
+    """Pinball loss `max((1 - q) (x - y), q (y - x))`, least at the targets' q-quantile.
+
+    Koenker and Bassett, "Regression quantiles" (1978). PyTorch has none.
+
+    Args:
+        reduction: "mean" over all elements, "sum", or "none".
+        quantile: q, in (0, 1).
+
+    Raises:
+        ValueError: for another reduction, or a `quantile` out of range.
+        TypeError: if `quantile` is not a number.
+
+    >>> import fastnn
+    >>> fastnn.nn.QuantileLoss(quantile=0.75)(fastnn.tensor([1.0]), fastnn.tensor([3.0]))
+    tensor(1.5000)
+    """
+
+    def __init__(self, reduction: str = "mean", quantile: float = 0.5) -> None:
+        super().__init__(reduction=reduction)
+        self.quantile = within("QuantileLoss", "quantile", quantile)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        """Map predictions and targets of the same shape to the loss."""
+        return F.quantile_loss(input, target, reduction=self.reduction, quantile=self.quantile)
+
+
+class PoissonNLLLoss(_Loss):
+    """Negative log-likelihood of counts (`torch.nn.PoissonNLLLoss`).
+
+    `exp(x) - y x` of the rates' logarithms, or `x - y log(x + eps)` of the rates.
+
+    Args:
+        log_input: Whether the input is the logarithm of the expected counts.
+        full: Whether to add Stirling's approximation of `log(y!)` where `y > 1`.
+        size_average: An error that names `reduction`; so is `reduce`.
+        eps: Keeps the logarithm of a rate of 0 finite.
+        reduce: See `size_average`.
+        reduction: "mean" over all elements, "sum", or "none".
+
+    Raises:
+        ValueError: for another reduction, or a negative `eps`.
+        TypeError: for an option of another kind.
+
+    >>> import fastnn
+    >>> fastnn.nn.PoissonNLLLoss()(fastnn.tensor([0.0]), fastnn.tensor([3.0]))
+    tensor(1.)
+    """
+
+    def __init__(
+        self,
+        log_input: bool = True,
+        full: bool = False,
+        size_average: None = None,
+        eps: float = 1e-8,
+        reduce: None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.log_input = flag("PoissonNLLLoss", "log_input", log_input)
+        self.full = flag("PoissonNLLLoss", "full", full)
+        self.eps = at_least_zero("PoissonNLLLoss", "eps", eps)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        """Map predictions and counts of the same shape to the loss."""
+        return F.poisson_nll_loss(
+            input, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class WeightedLoss(Module):
+    """A loss of rows that count differently: samples with weights.
+
+    `factor sum_i w_i sum_j l_ij / sum_i w_i`, where `l_ij` is what the loss gives for output j of
+    row i: the sum over outputs, and the weighted mean over rows. Weights of 1 give the same bits
+    as none.
+
+    Args:
+        loss: A loss with `reduction="none"`.
+        factor: Times this; 0.5 makes half the squared error of `MSELoss`.
+
+    Raises:
+        TypeError: if `loss` is no module.
+        ValueError: if it has another reduction, or `factor` is not positive.
+
+    >>> import fastnn
+    >>> loss = fastnn.nn.WeightedLoss(fastnn.nn.MSELoss(reduction="none"))
+    >>> loss(fastnn.tensor([1.0, 2.0]), fastnn.zeros(2), fastnn.tensor([3.0, 1.0]))
+    tensor(1.7500)
+    """
+
+    def __init__(self, loss: Module, factor: float = 1.0) -> None:
+        super().__init__()
+        if not isinstance(loss, Module):
+            raise TypeError(f"WeightedLoss: expected a loss as a module, got {loss!r:.60}")
+        if getattr(loss, "reduction", "none") != "none":
+            raise ValueError(
+                f"WeightedLoss: expected a loss with reduction='none', got {type(loss).__name__} "
+                f"with {loss.reduction!r}"
+            )
+        self.loss = loss
+        self.factor = above_zero("WeightedLoss", "factor", factor)
+
+    def forward(self, input: Any, target: Any, weight: Any = None) -> Tensor:
+        """Map outputs, targets and a weight for each row, `(N,)`, to the loss."""
+        return F.weighted_mean(self.loss(input, target), weight, self.factor)

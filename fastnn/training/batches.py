@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from fastnn.data import DataLoader, IterableDataset, MinMaxScale, Standardize, TensorDataset
 from fastnn.metrics import is_regression
-from fastnn.nn import Flatten, Identity, Module, Sequential
+from fastnn.nn import Flatten, Identity, Module, Sequential, WeightedLoss
 from fastnn.tensor import Tensor, as_array, as_stored
 
-__all__ = ["CastRows", "count_batches", "input_rows", "make_loader", "pair", "row_pairs"]
+__all__ = [
+    "CastRows", "count_batches", "input_rows", "make_loader", "mass", "parts", "row_parts",
+]  # fmt: skip
 
 Loader = DataLoader[Any]
 Dtype = np.dtype[Any] | None
@@ -44,11 +46,22 @@ class CastRows(TensorDataset):
         return tuple(map(_cast, super().fetch(indices), self.dtypes))
 
 
-def row_pairs(X: Any, y: Any, model: Module, loss: object) -> CastRows:
-    """Inputs and targets: real numbers as the type of the model's weights, classes as they are."""
+def row_parts(data: Sequence[Any], model: Module, loss: object) -> CastRows:
+    """Inputs, targets and perhaps weights of rows, out of arrays.
+
+    Real numbers get the type of the model's weights, classes stay as they are.
+
+    Raises:
+        ValueError: if there are other parts.
+    """
+    if len(data) != 2 and not (len(data) == 3 and isinstance(loss, WeightedLoss)):
+        raise ValueError(f"expected data as (X, y), got {len(data)} parts{_hint(len(data))}")
+    X, y, *weights = data
     stored = as_stored(y)
     real = stored.dtype.kind == "f" or is_regression(loss)
-    return CastRows([(X, _input_dtype(model)), (stored, _weight_dtype(model) if real else None)])
+    dtype = _weight_dtype(model)
+    columns = [(X, _input_dtype(model)), (stored, dtype if real else None)]
+    return CastRows([*columns, *((w, dtype) for w in weights)])
 
 
 def input_rows(X: Any, model: Module) -> CastRows:
@@ -73,16 +86,28 @@ def count_batches(loader: Loader) -> int | None:
         return None
 
 
-def pair(batch: Any) -> tuple[Any, Any]:
-    """The inputs and the targets of a batch.
+def parts(batch: Any, loss: object) -> tuple[Any, list[Any]]:
+    """The inputs of a batch, and what the loss gets besides outputs: targets, and any weights.
 
     Raises:
         ValueError: if it has other parts.
     """
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
-        parts = len(batch) if isinstance(batch, tuple | list) else type(batch).__name__
-        raise ValueError(f"expected batches of (inputs, targets), got {parts} parts")
-    return batch[0], batch[1]
+    count = len(batch) if isinstance(batch, tuple | list) else 0
+    if count != 2 and not (count == 3 and isinstance(loss, WeightedLoss)):
+        got = f"{count} parts" if count else type(batch).__name__
+        raise ValueError(f"expected batches of (inputs, targets), got {got}{_hint(count)}")
+    return batch[0], list(batch[1:])
+
+
+def mass(inputs: Any, targets: Sequence[Any]) -> float:
+    """How much a batch counts: its rows, or their weights summed."""
+    if len(targets) == 1:
+        return float(len(inputs))
+    return float(as_array(targets[1]).sum(dtype=np.float64))
+
+
+def _hint(count: int) -> str:
+    return "; weights of rows, as a third part, need nn.WeightedLoss" if count == 3 else ""
 
 
 def _cast(values: Tensor, dtype: Dtype) -> Tensor:

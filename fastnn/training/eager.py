@@ -11,7 +11,7 @@ from fastnn.callbacks import Hooks
 from fastnn.errors import NonFiniteError
 from fastnn.interrupts import InterruptGuard
 from fastnn.nn import utils
-from fastnn.training.batches import Loader, pair
+from fastnn.training.batches import Loader, mass, parts
 from fastnn.training.evaluation import Meter
 from fastnn.training.pulse import Pulse
 from fastnn.training.schedule import learning_rates, step_scheduler
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EagerEpochs"]
 
-Pair = tuple[Any, Any]
+Parts = tuple[Any, list[Any]]
 
 
 class EagerEpochs:
@@ -41,6 +41,7 @@ class EagerEpochs:
         self.begin, self.end = hooks.of("on_batch_begin"), hooks.of("on_batch_end")
         self.progress = hooks.of("on_progress")
         self.adjust = _adjustments(trainer)
+        self.matrices = [p for p in trainer.model.parameters() if p.ndim > 1]
 
     def train(self, epoch: int, meter: Meter) -> None:
         """Go through the data once, or until `should_stop`, and measure on the way.
@@ -53,7 +54,7 @@ class EagerEpochs:
         trainer.model.train()
         batches, first, pulse = iter(self.loader), 1, Pulse(self.progress)
         while not trainer.should_stop and (group := list(islice(batches, trainer.accumulate))):
-            self._step([pair(batch) for batch in group], epoch, first, meter)
+            self._step([parts(batch, trainer.loss) for batch in group], epoch, first, meter)
             first += len(group)
             pulse.beat(first - 1)
         if first == 1:
@@ -62,37 +63,45 @@ class EagerEpochs:
             )
         pulse.end(first - 1)
 
-    def _step(self, group: list[Pair], epoch: int, first: int, meter: Meter) -> None:
+    def _step(self, group: list[Parts], epoch: int, first: int, meter: Meter) -> None:
         """One optimizer step on a group of batches, the first of which has this number."""
-        rows = sum(len(inputs) for inputs, _ in group)
+        masses = [mass(*batch) for batch in group]
         self.trainer.optimizer.zero_grad()
         for number, (inputs, targets) in enumerate(group, start=first):
             for hook in self.begin:
                 hook(number)
             self.guard.hold()
             try:
-                loss = self._gradient(inputs, targets, len(inputs) / rows, meter)
+                share = masses[number - first] / sum(masses)
+                loss = self._gradient(inputs, targets, share, meter)
                 if not math.isfinite(loss):
                     raise NonFiniteError(
                         f"fit: the loss is {loss} in epoch {epoch}, batch {number}; try a smaller "
                         "learning rate, and look for NaN or huge values in the data"
                     )
                 if number == first + len(group) - 1:
+                    meter.penalize(self._penalty(sum(masses)), sum(len(x) for x, _ in group))
                     self._update(loss)
             finally:
                 self.guard.release()
             for hook in self.end:
                 hook(number, loss)
 
-    def _gradient(self, inputs: Any, targets: Any, share: float, meter: Meter) -> float:
+    def _gradient(self, inputs: Any, targets: list[Any], share: float, meter: Meter) -> float:
         """Add the gradient of a batch that is this share of the step; returns its loss."""
         outputs = self.trainer.model(inputs)
-        loss = self.trainer.loss(outputs, targets)
+        loss = self.trainer.loss(outputs, *targets)
         value = float(loss.item())
         if math.isfinite(value):
             loss.backward(None if share == 1 else share)
-            meter.add(value, outputs, targets, len(inputs))
+            meter.add(value, outputs, targets[0], len(inputs))
         return value
+
+    def _penalty(self, mass: float) -> float:
+        """Add the L2 penalty's gradient, of a step that counts as so many rows."""
+        if not self.trainer.l2:
+            return 0.0
+        return utils.add_l2_grad_(self.matrices, self.trainer.l2 / mass)
 
     def _update(self, loss: float) -> None:
         trainer = self.trainer

@@ -12,7 +12,7 @@ from fastnn.autograd import Array, no_grad
 from fastnn.metrics import Named
 from fastnn.nn.module import Module
 from fastnn.tensor import Tensor, as_array
-from fastnn.training.batches import pair
+from fastnn.training.batches import mass, parts
 
 __all__ = ["Meter", "eval_mode", "evaluate", "predict"]
 
@@ -28,10 +28,11 @@ class Meter:
     def __init__(self, metrics: Named, optional: bool) -> None:
         self.metrics = {name: make() for name, make in metrics.items()}
         self.optional = optional
-        self.loss, self.rows = 0.0, 0
+        self.loss = self.rows = 0.0
+        self.penalty: float | None = None
 
-    def add(self, loss: float, outputs: Tensor, targets: Any, rows: int) -> None:
-        """Count in a batch of so many rows, whose mean loss this is."""
+    def add(self, loss: float, outputs: Tensor, targets: Any, rows: float) -> None:
+        """Count in a batch of so many rows, or of rows that weigh so much, by its mean loss."""
         for name, metric in list(self.metrics.items()):
             try:
                 metric.add(outputs._array, as_array(targets))
@@ -42,6 +43,11 @@ class Meter:
         self.loss += loss * rows
         self.rows += rows
 
+    def penalize(self, penalty: float, rows: int) -> None:
+        """Count in the penalty of a step on so many rows."""
+        if penalty:
+            self.penalty = (self.penalty or 0.0) + penalty * rows
+
     def values(self) -> dict[str, float]:
         """The means so far.
 
@@ -51,7 +57,8 @@ class Meter:
         if self.rows == 0:
             raise ValueError("expected at least one row of data, got none")
         measured = {name: metric.value() for name, metric in self.metrics.items()}
-        return {"loss": self.loss / self.rows, **measured}
+        penalty = {} if self.penalty is None else {"penalty": self.penalty / self.rows}
+        return {"loss": self.loss / self.rows, **penalty, **measured}
 
 
 @contextmanager
@@ -73,9 +80,10 @@ def evaluate(
     """Loss and metrics over all batches of (inputs, targets)."""
     with eval_mode(model):
         for batch in batches:
-            inputs, targets = pair(batch)
+            inputs, targets = parts(batch, loss)
             outputs = model(inputs)
-            meter.add(loss(outputs, targets).item(), outputs, targets, len(inputs))
+            value = loss(outputs, *targets).item()
+            meter.add(value, outputs, targets[0], mass(inputs, targets))
     return meter.values()
 
 

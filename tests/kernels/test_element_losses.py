@@ -7,32 +7,61 @@ import numpy as np
 import pytest
 from kernel_support import OFFSETS, assert_near, draws
 from support import TEAMS, awkward_sizes, bits, empty, force_threads, place
-from tables.losses import bce, bce_with_logits, huber, smooth_l1
+from tables.losses import bce, bce_with_logits, huber, pinball, smooth_l1, stirling
 
 from fastnn import _core
 
 
 def of_difference(value: Any, slope: Any) -> Any:
-    return lambda x, y, w: (value(x - y), [slope(x - y)], [-slope(x - y)])
+    return lambda x, y, w: ([value(x - y)], [slope(x - y)], [-slope(x - y)])
+
+
+def poisson_parts(log_input: bool, full: bool) -> Any:
+    def parts(x: np.ndarray, y: np.ndarray, w: Any) -> tuple[Any, ...]:
+        eps = 0.5  # as the row below says
+        log = x if log_input else np.log(x + eps)
+        slopes = [np.exp(x), -y] if log_input else [1 + 0 * x, -y / (x + eps)]
+        near = 0 if log_input else 1  # x + eps is rounded: log has digits behind the point only
+        terms, more = [np.exp(x) if log_input else x, -y * (log + near), y * near], []
+        if full:
+            big = np.maximum(y, 1)
+            terms += [np.where(y > 1, t, 0) for t in (
+                big * np.log(big), -big, np.log(2 * np.pi * big) / 2)]  # fmt: skip
+            more = [np.where(y > 1, np.log(big) + 0.5 / big, 0)]
+            assert np.allclose(sum(terms[3:]), stirling(y))
+        return terms, slopes, [-log - near, near, *more]
+
+    return parts
 
 
 def bce_parts(x: np.ndarray, y: np.ndarray, w: Any) -> tuple[Any, ...]:
     with np.errstate(divide="ignore"):
         logs = [np.maximum(np.log1p(-x), -100), -np.maximum(np.log(x), -100)]
-    return bce(x, y), [(x - y) / np.maximum(x * (1 - x), 1e-12)], logs
+    return [bce(x, y)], [(x - y) / np.maximum(x * (1 - x), 1e-12)], logs
 
 
 def logits_parts(z: np.ndarray, y: np.ndarray, w: Any) -> tuple[Any, ...]:
     slopes = [(1 - y) / (1 + np.exp(-z)), -w * y / (1 + np.exp(z))]
-    return bce_with_logits(z, y, w), slopes, [w * np.logaddexp(0, -z), -np.logaddexp(0, z)]
+    return [bce_with_logits(z, y, w)], slopes, [w * np.logaddexp(0, -z), -np.logaddexp(0, z)]
 
 
-# beta or delta; and the value, with the gradients of input and target as terms to add
+# beta, delta, quantile or eps; and the value, the gradient of the input and that of the target, as
+# terms to add
 ELEMENT_LOSSES: dict[str, tuple[float, Any]] = {
     "mse": (1.0, of_difference(np.square, lambda d: 2 * d)),
     "l1": (1.0, of_difference(abs, np.sign)),
     "smooth_l1": (0.5, of_difference(lambda d: smooth_l1(d, 0.5), lambda d: np.clip(2 * d, -1, 1))),
     "huber": (0.5, of_difference(lambda d: huber(d, 0.5), lambda d: np.clip(d, -0.5, 0.5))),
+    "quantile": (
+        0.75,
+        of_difference(
+            lambda d: pinball(d, 0.75), lambda d: np.where(d == 0, 0, np.where(d > 0, 0.25, -0.75))
+        ),
+    ),
+    "poisson": (0.5, poisson_parts(False, False)),
+    "poisson_full": (0.5, poisson_parts(False, True)),
+    "poisson_log": (0.5, poisson_parts(True, False)),
+    "poisson_log_full": (0.5, poisson_parts(True, True)),
     "bce": (1.0, bce_parts),
     "bce_with_logits": (1.0, logits_parts),
 }
@@ -42,6 +71,9 @@ every_loss = pytest.mark.parametrize("kind", ELEMENT_LOSSES)
 def loss_inputs(kind: str, n: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     """An input with values of all sizes, and a target."""
     rng = np.random.default_rng(n)
+    if "poisson" in kind:
+        x, y = rng.uniform(0.01, 4, n), rng.integers(0, 30, n) * rng.uniform(0.5, 1, n)
+        return x.astype(dtype), y.astype(dtype)
     if "bce" not in kind:
         x = draws(n, dtype, 1)
         return x, np.where(rng.random(n) < 0.1, x, draws(n, dtype, 2))
@@ -64,9 +96,9 @@ def test_element_losses(isa: str, dtype: Any, team: int, kind: str) -> None:
             g = place(draws(n, dtype, 7), offset)
             X, Y, W, PW, G = (a.astype(np.float64) for a in (x, y, w, pw, g))
             loss, dx, dy = (empty(n, dtype, offset) for _ in range(3))
-            value, *slopes = formula(X, Y, PW)
+            values, *slopes = formula(X, Y, PW)
             _core.element_loss_forward(loss, kind, x, y, w, pw, parameter)
-            assert_near(loss, value * W, abs(value) * W + tiny, 16)
+            assert_near(loss, sum(values) * W, sum(map(abs, values)) * W + tiny, 16)
             _core.element_loss_backward(dx, dy, g, kind, x, y, w, pw, parameter, 3.0)
             for got, terms in zip((dx, dy), slopes, strict=True):
                 size = sum(abs(t) for t in terms) * abs(W * G) + tiny

@@ -33,6 +33,16 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """A target of positive numbers on both sides of 1, not too near it."""
+
+    shape: tuple[int, ...]
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        return rng.integers(0, 6, self.shape) + rng.uniform(0.2, 0.8, self.shape)
+
+
+@dataclass(frozen=True)
 class SoftLabels:
     """An input of `n` rows with a probability for each class; they sum to 1."""
 
@@ -51,7 +61,7 @@ class ModuleCase:
         id: Name of the tests.
         make: Builds the module.
         inputs: For each input a shape, drawn from the normal distribution, or what draws it:
-            `Labels`, `Probabilities`, `SoftLabels`.
+            `Counts`, `Labels`, `Probabilities`, `SoftLabels`.
         reference: The formula, of the inputs and the parameters and buffers by name (dots as
             underscores).
         repr: What repr() shows.
@@ -76,7 +86,7 @@ class ModuleCase:
         rng = np.random.default_rng(seed)
         drawn = []
         for spec in self.inputs:
-            if isinstance(spec, Labels | Probabilities | SoftLabels):
+            if isinstance(spec, Counts | Labels | Probabilities | SoftLabels):
                 drawn.append(spec.draw(rng))
                 continue
             x = rng.standard_normal(spec)

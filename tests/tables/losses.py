@@ -7,8 +7,9 @@ import numpy as np
 
 import fastnn
 from fastnn import nn
+from fastnn.nn import functional as F
 from tables.activations import log_softmax
-from tables.kinds import Array, Labels, ModuleCase, Probabilities, SoftLabels
+from tables.kinds import Array, Counts, Labels, ModuleCase, Probabilities, SoftLabels
 
 # --- the formulas, one value a row or an element ---
 
@@ -35,6 +36,15 @@ def smooth_l1(d: Array, beta: float = 1.0) -> Array:
 
 def huber(d: Array, delta: float = 1.0) -> Array:
     return np.where(abs(d) <= delta, d * d / 2, delta * (abs(d) - delta / 2))
+
+
+def pinball(d: Array, q: float = 0.5) -> Array:
+    return np.maximum((1 - q) * d, -q * d)
+
+
+def stirling(y: Array) -> Array:
+    y = np.maximum(y, 1)
+    return np.where(y > 1, y * np.log(y) - y + np.log(2 * np.pi * y) / 2, 0)
 
 
 def bce(x: Array, y: Array) -> Array:
@@ -285,6 +295,42 @@ ELEMENT_LOSSES = [
         smooth=False, delta=0.5,
     ),
     *rows(
+        nn.QuantileLoss, "", ((4, 5), (4, 5)), lambda x, y: pinball(x - y), smooth=False,
+        errors=element_errors("QuantileLoss", "fi"),
+        bad_arguments=(
+            (nn.QuantileLoss, ("avg",), ValueError, r"QuantileLoss: .*or 'none', got 'avg'"),
+            (nn.QuantileLoss, ("mean", 0), ValueError, r"0 < quantile < 1, got 0"),
+            (nn.QuantileLoss, ("mean", 1.0), ValueError, r"0 < quantile < 1, got 1\.0"),
+            (nn.QuantileLoss, ("mean", "0.5"), TypeError, r"quantile to be a number, got '0\.5'"),
+        ),
+    ),
+    *rows(
+        nn.QuantileLoss, "quantile-0.9", ((2, 3, 4), (2, 3, 4)), lambda x, y: pinball(x - y, 0.9),
+        smooth=False, quantile=0.9,
+    ),
+    *rows(
+        nn.PoissonNLLLoss, "", ((4, 5), Probabilities((4, 5))), lambda x, y: np.exp(x) - y * x,
+        errors=element_errors("PoissonNLLLoss", "fi"),
+        bad_arguments=(
+            *legacy(nn.PoissonNLLLoss, 2),
+            (lambda: nn.PoissonNLLLoss(eps=-1), (), ValueError, r"finite eps >= 0, got -1"),
+            (lambda: nn.PoissonNLLLoss("yes"), (), TypeError, r"log_input to be True or False"),
+            (lambda: nn.PoissonNLLLoss(full=1), (), TypeError, r"full to be True or False, got 1"),
+        ),
+    ),
+    *rows(
+        nn.PoissonNLLLoss, "full", ((19,), Counts((19,))),
+        lambda x, y: np.exp(x) - y * x + stirling(y), full=True,
+    ),
+    *rows(
+        nn.PoissonNLLLoss, "rates", (Probabilities((4, 5)), Counts((4, 5))),
+        lambda x, y: x - y * np.log(x + 0.5), log_input=False, eps=0.5,
+    ),
+    *rows(
+        nn.PoissonNLLLoss, "rates-full", (Probabilities((4, 5)), Counts((4, 5))),
+        lambda x, y: x - y * np.log(x + 1e-8) + stirling(y), log_input=False, full=True,
+    ),
+    *rows(
         nn.BCELoss, "", (Probabilities((5, 3)), Probabilities((5, 3))), bce,
         errors=(*element_errors("BCELoss"), *between("BCELoss", True)),
         bad_arguments=legacy(nn.BCELoss, 1),
@@ -306,4 +352,51 @@ ELEMENT_LOSSES = [
     ),
 ]  # fmt: skip
 
-LOSSES = [*CLASS_LOSSES, *ELEMENT_LOSSES]
+
+def weighted(loss: nn.Module, factor: float = 1.0) -> nn.Module:
+    return nn.WeightedLoss(loss, factor)
+
+
+def weighted_mean(losses: Array, w: Any, factor: float = 1.0) -> Array:
+    each = losses.reshape(len(losses), -1).sum(axis=1)
+    return factor * (w * each).sum() / (w.sum() if np.ndim(w) else len(each))
+
+
+_WRAPPED = "WeightedLoss(\n  (loss): {}()\n)"
+_PAIR = (np.zeros((2, 3)), np.zeros((2, 3)))
+_MEAN = "weighted_mean: "
+
+WEIGHTED_LOSSES = [
+    ModuleCase(
+        "WeightedLoss-classes", lambda: weighted(nn.CrossEntropyLoss(reduction="none")),
+        ((5, 19), Labels(5, 19), Probabilities((5,))),
+        lambda z, labels, w: weighted_mean(cross_entropy(z, labels), w),
+        _WRAPPED.format("CrossEntropyLoss"),
+        bad_arguments=(
+            (nn.WeightedLoss, (F.mse_loss,), TypeError, r"a loss as a module, got <function"),
+            (nn.WeightedLoss, (nn.MSELoss(),), ValueError, r"'none', got MSELoss with 'mean'"),
+            (weighted, (nn.MSELoss(reduction="none"), 0), ValueError, r"factor > 0, got 0"),
+        ),
+    ),
+    ModuleCase(
+        "WeightedLoss-numbers", lambda: weighted(nn.MSELoss(reduction="none"), 0.5),
+        ((4, 5), (4, 5), Probabilities((4,))),
+        lambda x, y, w: weighted_mean((x - y) ** 2, w, 0.5), _WRAPPED.format("MSELoss"),
+        errors=(
+            ((*_PAIR, np.ones(3)), ValueError, _MEAN + r".*2 rows, of shape \(2,\), got \(3,\)"),
+            ((*_PAIR, np.ones((2, 1))), ValueError, r"of shape \(2,\), got \(2, 1\)"),
+            ((*_PAIR, np.array([1, -1])), ValueError, _MEAN + r".*>= 0, got -1 in row 1"),
+            ((*_PAIR, np.array([np.nan, 1])), ValueError, r"finite weights.*got nan in row 0"),
+            ((*_PAIR, np.array([np.inf, 1])), ValueError, r"finite weights.*got inf in row 0"),
+            ((*_PAIR, np.zeros(2)), ValueError, _MEAN + r".*a weight above 0, got zeros alone"),
+            ((np.zeros(()), np.zeros(())), ValueError, _MEAN + r".*\(N, \.\.\.\).*got \(\)"),
+        ),
+    ),
+    ModuleCase(
+        "WeightedLoss-alike", lambda: weighted(nn.BCEWithLogitsLoss(reduction="none")),
+        ((5, 3), Probabilities((5, 3))), lambda z, y: weighted_mean(bce_with_logits(z, y), 1.0),
+        _WRAPPED.format("BCEWithLogitsLoss"),
+    ),
+]  # fmt: skip
+
+LOSSES = [*CLASS_LOSSES, *ELEMENT_LOSSES, *WEIGHTED_LOSSES]

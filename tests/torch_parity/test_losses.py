@@ -251,20 +251,46 @@ def test_bce_of_huge_logits(reduction: str, dtype: Any) -> None:
         check_module("BCEWithLogitsLoss", (z, y), dtype, reduction=reduction)
 
 
+@every_dtype
+@every_reduction
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_poisson(shape: tuple[int, ...], full: bool, reduction: str, dtype: Any) -> None:
+    """Of logarithms and of rates, a rate and a count of 0 among them."""
+    x, y = np.array(draw(*shape)), np.array(10 * uniform(*shape))
+    given = {"full": full, "reduction": reduction}
+    check_module("PoissonNLLLoss", (x, y), dtype, **given)
+    check_module(
+        "PoissonNLLLoss", (np.square(x, out=x), y), dtype, log_input=False, eps=0.25, **given
+    )
+
+
+@every_dtype
+@pytest.mark.parametrize("full", [False, True])
+def test_poisson_of_zeros(full: bool, dtype: Any) -> None:
+    """A rate of 0 and a count of 0; where PyTorch has no gradient of the latter, ours is finite."""
+    x, y = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0])
+    given = {"log_input": False, "full": full, "reduction": "none"}
+    ours, theirs = nn.PoissonNLLLoss(**given), torch.nn.PoissonNLLLoss(**given)
+    check(ours, theirs, (x, y), dtype, constant=(1,))
+
+
 # --- signatures ---
+
+OURS = {"QuantileLoss", "WeightedLoss", "quantile_loss"}  # PyTorch has none
 
 
 def parameters(function: Any) -> list[tuple[str, Any]]:
     return [(p.name, p.default) for p in inspect.signature(function).parameters.values()]
 
 
-@pytest.mark.parametrize("name", [n for n in F.__all__ if n.endswith(("_loss", "_logits"))
-                                  or "cross_entropy" in n])  # fmt: skip
+@pytest.mark.parametrize("name", [n for n in F.__all__ if n not in OURS and (
+    n.endswith(("_loss", "_logits")) or "cross_entropy" in n)])  # fmt: skip
 def test_functions_have_their_signatures(name: str) -> None:
     assert parameters(getattr(F, name)) == parameters(getattr(TF, name))
 
 
-@pytest.mark.parametrize("name", [n for n in nn.__all__ if n.endswith("Loss")])
+@pytest.mark.parametrize("name", [n for n in nn.__all__ if n.endswith("Loss") and n not in OURS])
 def test_modules_have_their_signatures(name: str) -> None:
     assert parameters(getattr(nn, name)) == parameters(getattr(torch.nn, name))
 
@@ -282,6 +308,7 @@ def test_state_dicts_have_the_same_names() -> None:
     ("MSELoss", ["float32", "float64", "int64", "uint8", "bool"]),
     ("L1Loss", ["float32", "float64", "int64", "uint8"]),
     ("SmoothL1Loss", ["float32", "float64", "int64", "uint8", "bool"]),
+    ("PoissonNLLLoss", ["float32", "float64", "int64", "uint8", "bool"]),
     ("BCEWithLogitsLoss", ["float32", "float64"]),
 ])  # fmt: skip
 def test_targets_of_other_types(name: str, types: list[str]) -> None:

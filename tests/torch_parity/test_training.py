@@ -27,6 +27,7 @@ TARGETS = {
     "probabilities": _weights / _weights.sum(1, keepdims=True),
     "numbers": 3 * _scores,
     "bits": (_scores > 0).astype(np.float64),
+    "counts": _rng.poisson(np.exp(1 + _scores)).astype(np.float64),
 }
 
 
@@ -139,6 +140,9 @@ TRAININGS = {
     "l1-penalty": Training(
         smooth, lambda nn: nn.L1Loss(), lambda optim, p: optim.SGD(p, 0.05), targets="numbers",
         l1=0.003, clip_norm=1.0, clip_value=0.2),
+    "counts": Training(
+        kinds, lambda nn: nn.PoissonNLLLoss(full=True),
+        lambda optim, p: optim.SGD(p, 0.01, momentum=0.9), targets="counts"),
     "bits-of-logits": Training(
         layer_norm, lambda nn: nn.BCEWithLogitsLoss(),
         lambda optim, p: optim.Adam([{"params": p[:3], "lr": 0.003}, {"params": p[3:]}], 0.02),
@@ -254,7 +258,8 @@ def test_the_table_covers() -> None:
     optimizers = {type(row.optimizer(fastnn.optim, parameter)).__name__ for row in rows}
     assert optimizers == set(fastnn.optim.__all__) - {"Optimizer", "lr_scheduler"}
     losses = {type(row.loss(fastnn.nn)).__name__ for row in rows}
-    assert losses == {name for name in fastnn.nn.__all__ if name.endswith("Loss")}
+    ours = {"QuantileLoss", "WeightedLoss"}  # PyTorch has none
+    assert losses == {name for name in fastnn.nn.__all__ if name.endswith("Loss")} - ours
     schedules = {
         type(row.schedule(fastnn.optim.lr_scheduler, row.optimizer(fastnn.optim, parameter)))
         for row in rows if row.schedule

@@ -10,12 +10,12 @@ import numpy as np
 from fastnn import _core
 from fastnn.autograd import Array
 from fastnn.nn.functional import loss_options
-from fastnn.options import above_zero, at_least_zero, integer, share
+from fastnn.options import above_zero, at_least_zero, flag, integer, share, within
 from fastnn.tensor import Tensor, as_tensor, record
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss",
-    "l1_loss", "mse_loss", "nll_loss", "smooth_l1_loss",
+    "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "quantile_loss", "smooth_l1_loss",
 ]  # fmt: skip
 
 # --- of classes ---
@@ -362,6 +362,79 @@ def huber_loss(
     return _element_loss(who, "huber", input, target, reduction, weight, parameter=delta)
 
 
+def quantile_loss(
+    input: Any, target: Any, reduction: str = "mean", quantile: float = 0.5
+) -> Tensor:
+    """Pinball loss, `max((1 - q) (x - y), q (y - x))`, element by element.
+
+    It is least where a share q of the targets lies below the prediction (Koenker and Bassett 1978,
+    https://doi.org/10.2307/1913643); with q = 0.5 it is half of the L1 loss. The gradient where
+    the two are equal is 0. PyTorch has none; scikit-learn calls it `mean_pinball_loss`.
+
+    Args:
+        input: Predictions of any shape, float32 or float64.
+        target: What they should be, of the same shape; whole numbers too.
+        reduction: "mean", "sum" or "none".
+        quantile: q, in (0, 1).
+
+    Raises:
+        ValueError: for another option, if the shapes differ, or if there are no elements.
+        TypeError: if the predictions are not floating-point.
+
+    >>> import fastnn
+    >>> x = fastnn.tensor([1.0, 2.0])
+    >>> F = fastnn.nn.functional
+    >>> F.quantile_loss(x, fastnn.tensor([2.0, 1.0]), reduction="none", quantile=0.75)
+    tensor([0.7500, 0.2500])
+    """
+    who = "QuantileLoss"
+    loss_options.check_reduction(who, reduction, None, None)
+    q = within(who, "quantile", quantile)
+    return _element_loss(who, "quantile", input, target, reduction, parameter=q)
+
+
+def poisson_nll_loss(
+    input: Any,
+    target: Any,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: None = None,
+    eps: float = 1e-8,
+    reduce: None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Negative log-likelihood of counts (`torch.nn.functional.poisson_nll_loss`).
+
+    `exp(x) - y x` of the rates' logarithms, or `x - y log(x + eps)` of the rates, element by
+    element.
+
+    Args:
+        input: Logarithms of the expected counts, or these, of any shape, float32 or float64.
+        target: The counts, of the same shape; whole numbers too.
+        log_input: Whether the input is the logarithm.
+        full: Whether to add Stirling's approximation of `log(y!)` where `y > 1`.
+        size_average: An error that names `reduction`; so is `reduce`.
+        eps: Keeps the logarithm of a rate of 0 finite.
+        reduce: See `size_average`.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: for another option, if the shapes differ, or if there are no elements.
+        TypeError: if the predictions are not floating-point.
+
+    >>> import fastnn
+    >>> x = fastnn.tensor([0.0, 0.0])
+    >>> fastnn.nn.functional.poisson_nll_loss(x, fastnn.tensor([1.0, 3.0])).item()
+    1.0
+    """
+    who = "PoissonNLLLoss"
+    loss_options.check_reduction(who, reduction, size_average, reduce)
+    kind = "poisson" + "_log" * flag(who, "log_input", log_input)
+    kind += "_full" * flag(who, "full", full)
+    eps = at_least_zero(who, "eps", eps)
+    return _element_loss(who, kind, input, target, reduction, parameter=eps)
+
+
 def binary_cross_entropy(
     input: Any,
     target: Any,
@@ -439,7 +512,10 @@ def binary_cross_entropy_with_logits(
 
 
 # the kinds of targets that PyTorch takes beside the input's own type
-_CONVERTED = {"mse": "fiub", "l1": "fiu", "smooth_l1": "fiub", "bce_with_logits": "f"}
+_CONVERTED = {
+    "mse": "fiub", "l1": "fiu", "smooth_l1": "fiub", "bce_with_logits": "f", "quantile": "fiub",
+    "poisson": "fiub", "poisson_full": "fiub", "poisson_log": "fiub", "poisson_log_full": "fiub",
+}  # fmt: skip
 
 
 def _element_loss(

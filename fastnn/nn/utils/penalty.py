@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from fastnn import _core
 from fastnn.nn.utils.parameters import Parameters, in_place, magnitude, tensors
 
-__all__ = ["add_l1_grad_"]
+__all__ = ["add_l1_grad_", "add_l2_grad_"]
 
 
 def add_l1_grad_(parameters: Parameters, l1: float) -> float:
@@ -37,12 +38,43 @@ def add_l1_grad_(parameters: Parameters, l1: float) -> float:
     tensor([ 0.2500, -0.2500])
     """
     l1 = magnitude("add_l1_grad_", "l1", l1)
+    return _add("add_l1_grad_", parameters, partial(_core.l1_gradient, l1=l1))
+
+
+def add_l2_grad_(parameters: Parameters, l2: float) -> float:
+    """Add the gradient of `l2 / 2 sum w^2` to the gradients, and return the penalty.
+
+    `grad += l2 w`, as an optimizer's `weight_decay` does: this one may change from step to step,
+    and its value is known.
+
+    Args:
+        parameters: One tensor or several; those that require no gradient are left out.
+        l2: The weight of the penalty.
+
+    Returns:
+        The penalty's value, in float64.
+
+    Raises:
+        ValueError: if `l2` is negative or NaN.
+
+    >>> import fastnn
+    >>> w = fastnn.tensor([0.5, -2.0], requires_grad=True)
+    >>> fastnn.nn.utils.add_l2_grad_(w, 0.5)
+    1.0625
+    >>> w.grad
+    tensor([ 0.2500, -1.0000])
+    """
+    l2 = magnitude("add_l2_grad_", "l2", l2)
+    return _add("add_l2_grad_", parameters, partial(_core.l2_gradient, l2=l2))
+
+
+def _add(who: str, parameters: Parameters, kernel: Callable[..., float]) -> float:
     penalty = 0.0
-    for p in tensors("add_l1_grad_", parameters):
+    for p in tensors(who, parameters):
         if not p.requires_grad:
             continue
         if p.grad is None:
             p._accumulate(np.zeros_like(p._array))
         assert p.grad is not None
-        penalty += in_place(partial(_core.l1_gradient, w=p._array, l1=l1), p.grad._array)
+        penalty += in_place(partial(kernel, w=p._array), p.grad._array)
     return penalty

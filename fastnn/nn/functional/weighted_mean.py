@@ -1,0 +1,77 @@
+"""The mean of rows that count differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn import _core
+from fastnn.autograd import Array
+from fastnn.options import above_zero
+from fastnn.tensor import Tensor, as_array, as_tensor, record
+
+__all__ = ["weighted_mean"]
+
+
+def weighted_mean(input: Any, weight: Any = None, factor: float = 1.0) -> Tensor:
+    """The rows' sums, averaged by the rows' weights: what makes one loss of those of a batch.
+
+    `factor sum_i w_i sum_j x_ij / sum_i w_i`, added in float64. Weights of 1 give the same bits as
+    none.
+
+    Args:
+        input: `(N, ...)`, float32 or float64, such as a loss with `reduction="none"`.
+        weight: How much each row counts, `(N,)`, at least 0; None counts all the same.
+        factor: Times this, > 0.
+
+    Raises:
+        ValueError: if there is no row, a weight is negative, NaN or infinite, all are 0, or their
+            number is not that of the rows.
+        TypeError: if the input is not floating-point.
+
+    >>> import fastnn
+    >>> x = fastnn.tensor([1.0, 5.0])
+    >>> fastnn.nn.functional.weighted_mean(x, fastnn.tensor([3.0, 1.0]))
+    tensor(2.)
+    """
+    who = "weighted_mean"
+    factor = above_zero(who, "factor", factor)
+    x = as_tensor(input)
+    if not x.is_floating_point():
+        raise TypeError(f"{who}: expected float32 or float64, got {x.dtype}")
+    if x.ndim == 0 or x.numel() == 0:
+        raise ValueError(f"{who}: expected shape (N, ...) with at least one row, got {x.shape}")
+    w = None if weight is None else _checked(as_array(weight), x)
+    values, mean = x._array, np.empty((), x.dtype)
+    divisor = _core.weighted_mean_forward(mean, values, w, factor)
+
+    def backward(dmean: Array) -> tuple[Array | None, ...]:
+        dx = np.empty(values.shape, values.dtype)
+        _core.weighted_mean_backward(dx, dmean, w, divisor)
+        if w is None:
+            return (dx,)
+        rows = values.reshape(len(values), -1).sum(1)
+        return dx, dmean * (rows - mean / values.dtype.type(factor)) / values.dtype.type(divisor)
+
+    if weight is None:
+        return record(mean, who, (x,), backward, (x,))
+    weights = as_tensor(weight)
+    return record(mean, who, (x, weights), backward, (x, weights))
+
+
+def _checked(weight: Array, x: Tensor) -> Array:
+    if weight.shape != x.shape[:1]:
+        raise ValueError(
+            f"weighted_mean: expected a weight for each of {len(x)} rows, of shape "
+            f"{x.shape[:1]}, got {weight.shape}"
+        )
+    bad = ~((weight >= 0) & (weight < np.inf))
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(
+            f"weighted_mean: expected finite weights >= 0, got {weight[row]} in row {row}"
+        )
+    if not weight.any():
+        raise ValueError("weighted_mean: expected a weight above 0, got zeros alone")
+    return np.ascontiguousarray(weight, x.dtype)
