@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from fastnn.devices import target
 from fastnn.missing import absent
 from fastnn.nn.parameter import Parameter
 from fastnn.tensor import Tensor, as_array
+
+if TYPE_CHECKING:
+    from fastnn.summary import Summary
 
 __all__ = ["Module"]
 
@@ -424,6 +427,37 @@ class Module:
         return self.to(np.float32)
 
     # --- on screen ---
+
+    def summary(self, input_shape: int | Sequence[int] | None = None) -> Summary:
+        """Layers, the shapes they give, and how many parameters they have, as a table.
+
+        The model is run once in eval mode, on a batch of N = 3 rows of ones.
+
+        Args:
+            input_shape: Of one row, without the batch; by default what the first layer that knows
+                its size takes.
+
+        Returns:
+            An object that prints as a table, with `layers`, `parameters`, `trainable`, `nbytes`.
+
+        Raises:
+            TypeError: if the shape does not hold integers.
+            ValueError: if a size is less than 1, or the model cannot take rows of this shape.
+
+        >>> import fastnn.nn as nn
+        >>> nn.Sequential(nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10)).summary()
+        layer        output   parameters
+        --------------------------------
+        Sequential   (N, 10)           0
+          0: Linear  (N, 32)      25,120
+          1: ReLU    (N, 32)           0
+          2: Linear  (N, 10)         330
+        --------------------------------
+        25,450 parameters; 102 kB
+        """
+        from fastnn.summary import summarize
+
+        return summarize(self, input_shape)
 
     def extra_repr(self) -> str:
         """What stands between the brackets of this module's line."""
