@@ -73,6 +73,18 @@ class Callback:
     def on_validation_end(self, epoch: int, logs: Logs) -> None:
         """After it; `logs` holds "val_loss" and the metrics' "val_..."."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it, made of what `fastnn.save` can write."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave, in a training that is resumed.
+
+        It is called after `on_fit_begin`; where the training goes on in the middle of an epoch,
+        once more after `on_epoch_begin`. One that has ended the training sets
+        `self.trainer.should_stop` again, if it is to stay ended.
+        """
+
 
 class Hooks:
     """The callbacks of one run. A hook that nobody overrides costs nothing.
@@ -216,6 +228,17 @@ class EarlyStopping(Callback):
             self.trainer.model.load_state_dict(self._weights)
             self._weights = None
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch,
+                "stopped_epoch": self.stopped_epoch, "weights": self._weights}  # fmt: skip
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._watch.best, self.best_epoch = state["best"], state["best_epoch"]
+        self._weights = state["weights"]
+        self.stopped_epoch = state["stopped_epoch"]
+        if self.stopped_epoch is not None:
+            self.trainer.should_stop = True
+
 
 class ModelCheckpoint(Callback):
     """Writes the model's weights after epochs, each file whole or not at all.
@@ -267,6 +290,13 @@ class ModelCheckpoint(Callback):
         path.parent.mkdir(parents=True, exist_ok=True)
         save(self.trainer.model.state_dict(), path)
         self.last_path = path
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "last_path": self.last_path and str(self.last_path)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._watch.best = state["best"]
+        self.last_path = state["last_path"] and Path(state["last_path"])
 
     def _named(self, epoch: int, logs: Logs) -> str:
         try:
@@ -320,6 +350,18 @@ class CSVLogger(Callback):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def state_dict(self) -> dict[str, Any]:
+        assert self._file is not None
+        return {"bytes": os.fstat(self._file.fileno()).st_size}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back the rows of epochs that will be trained once more."""
+        assert self._file is not None
+        if os.fstat(self._file.fileno()).st_size > state["bytes"]:
+            self._file.truncate(state["bytes"])
+            self._file.seek(0)
+            self._columns = next(csv.reader(self._file), None)
 
 
 class LearningRateLogger(Callback):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from fastnn.autograd import Array
 from fastnn.nn.loss import WeightedLoss
+from fastnn.tensor import as_array
 
 __all__ = ["METRICS", "Metric", "Named", "is_regression", "resolve", "rises"]
 
@@ -34,17 +35,37 @@ class Metric(Protocol):
 
     def value(self) -> float: ...
 
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
 
 Named = dict[str, Callable[[], Metric]]
 
 
-class Quotient:
+class Sums:
+    """Base of metrics: their sums, the attributes that `sums` names, can be kept and set back."""
+
+    sums: tuple[str, ...]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.sums}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name in self.sums:
+            value = state[name]
+            setattr(self, name, value if isinstance(value, int | float) else as_array(value))
+
+
+class Quotient(Sums):
     """A sum over the epoch divided by another: means of all kinds.
 
     Args:
         terms: Gives both summands of a batch.
         finish: Applied to the quotient.
     """
+
+    sums = "total", "count"
 
     def __init__(self, terms: Terms, finish: Callable[[float], float] = float) -> None:
         self.terms, self.finish = terms, finish
@@ -59,12 +80,14 @@ class Quotient:
         return self.finish(self.total / self.count) if self.count else math.nan
 
 
-class R2:
+class R2(Sums):
     """`1 - sum (y - o)^2 / sum (y - mean y)^2`, the mean over output columns.
 
     The sums of squares about the mean are merged batch by batch (Chan, Golub and LeVeque, 1979):
     sums of plain squares would lose all digits for targets far from zero.
     """
+
+    sums = "rows", "residual", "mean", "spread"
 
     def __init__(self) -> None:
         self.rows = 0

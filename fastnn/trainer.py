@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from fastnn.optim import Optimizer
 from fastnn.options import at_least_zero, whole
 from fastnn.tensor import Tensor
 from fastnn.training.batches import Loader, count_batches, input_rows, make_loader, row_parts
+from fastnn.training.checkpoints import Checkpoints
 from fastnn.training.eager import EagerEpochs
 from fastnn.training.evaluation import Meter, evaluate, predict
 from fastnn.training.options import checked_callbacks, checked_limit
@@ -129,6 +131,7 @@ class Trainer:
         self.batches: int | None = 0
         self.rates = learning_rates(optimizer)
         self._meter = Meter({}, False)
+        self._began = 0.0  # the running epoch, by the clock
 
     def fit(
         self,
@@ -138,9 +141,20 @@ class Trainer:
         validation: Any = None,
         shuffle: bool = True,
         drop_last: bool = False,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         verbose: int = 1,
+        *,
+        checkpoint_every: int | None = None,
+        keep_checkpoints: int = 3,
     ) -> History:
         """Train for some epochs.
+
+        With a `checkpoint_dir` a training that is killed at any moment can go on: the same program
+        with `resume=True` ends in the same bits, history included, as if nothing had happened.
+        Each file there holds weights, optimizer, schedule, batch-norm statistics, random state,
+        position in the epoch, history, and the callbacks' states; it is whole or not there, and
+        a damaged one is told by its checksums. `fastnn.load` reads one as a dict.
 
         Ctrl-C leaves the weights of the last whole step: callbacks finish, then KeyboardInterrupt
         goes on to the caller; `trainer.history` has the whole epochs until then.
@@ -157,15 +171,27 @@ class Trainer:
             shuffle: Whether each epoch takes the rows in a new order; a stream (an
                 `IterableDataset`) keeps its own.
             drop_last: Whether an incomplete last batch is left out.
+            checkpoint_dir: A folder for checkpoints of this training: at its start, after every
+                epoch, and where `should_stop` ends an epoch early.
+            resume: Whether to go on from the newest valid checkpoint there, rates and options of
+                the optimizer included; where there is none, the training starts anew. A checkpoint
+                in the middle of an epoch takes the same data, batches and seed.
             verbose: 0 says nothing; 1 shows a bar on a terminal, a line an epoch elsewhere (the
                 callback `ProgressBar`).
+            checkpoint_every: Write a checkpoint also after every so many optimizer steps of an
+                epoch.
+            keep_checkpoints: How many to keep, the newest.
 
         Returns:
             The losses and metrics of each epoch.
 
         Raises:
             NonFiniteError: when the loss is NaN or infinite; it names epoch and batch.
-            ValueError: if the data are empty or an option is out of range.
+            ValueError: if the data are empty or an option is out of range, or a checkpoint does not
+                fit the model, the optimizer or the schedule.
+            FileExistsError: if there are checkpoints, and `resume` is False.
+            OSError: if a checkpoint cannot be written; the weights are those of the last step, and
+                earlier checkpoints stay.
         """
         self.epochs = whole("fit", "epochs", epochs, 0)
         loader = self._loader(train, batch_size, shuffle, drop_last)
@@ -175,14 +201,18 @@ class Trainer:
         checks = None if validation is None else self._loader(validation)  # made once
         self.history, self.should_stop = History(), False
         hooks = Hooks(self, self._callbacks(verbose))
+        saves = Checkpoints(self, loader, checkpoint_dir, checkpoint_every, keep_checkpoints)
+        saves.open(resume)
         with InterruptGuard() as guard:
             try:
                 hooks.begin()
-                run = EagerEpochs(self, loader, hooks, guard)
-                for epoch in range(1, self.epochs + 1):
+                done, batch = saves.begin()
+                run = EagerEpochs(self, loader, hooks, guard, saves)
+                for epoch in range(done + 1, self.epochs + 1):
                     if self.should_stop:
                         break
-                    self._epoch(epoch, run, checks, hooks)
+                    self._epoch(epoch, run, checks, hooks, saves, batch)
+                    batch = 0
             finally:
                 guard.hold()  # what callbacks bring back, they bring back whole
                 hooks.end()
@@ -234,13 +264,25 @@ class Trainer:
         shown = not verbose or any(isinstance(c, ProgressBar) for c in self.callbacks)
         return [*self.callbacks] if shown else [*self.callbacks, ProgressBar()]
 
-    def _epoch(self, epoch: int, run: EagerEpochs, checks: Loader | None, hooks: Hooks) -> None:
-        start = time.perf_counter()
+    def _epoch(
+        self,
+        epoch: int,
+        run: EagerEpochs,
+        checks: Loader | None,
+        hooks: Hooks,
+        saves: Checkpoints,
+        batch: int,
+    ) -> None:
+        self._began = time.perf_counter()
         hooks.call("on_epoch_begin", epoch)
         if self.should_stop:
             return
         self._meter = Meter(self.metrics, self._metrics_optional)
-        run.train(epoch, self._meter)
+        saves.begin_epoch(batch)
+        done = run.train(epoch, self._meter, batch)
+        whole_epoch = not self.should_stop or done == self.batches
+        if not whole_epoch:
+            saves.save(epoch - 1, done)
         if self.scheduler_interval != "step":  # which has moved on since the last step
             self.rates = learning_rates(self.optimizer)
         logs = self._meter.values()
@@ -249,10 +291,12 @@ class Trainer:
             values = {f"val_{name}": value for name, value in self.evaluate(checks).items()}
             hooks.call("on_validation_end", epoch, values)
             logs |= values
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - self._began
         try:
             hooks.call("on_epoch_end", epoch, logs)
         finally:
             self.history.add(logs, self.rates[0], seconds)
         if self.scheduler_interval == "epoch":
             step_scheduler(self.scheduler, logs.get("val_loss", logs["loss"]))
+        if whole_epoch:
+            saves.save(epoch, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
@@ -109,12 +110,33 @@ class DataLoader(Generic[T_co]):
 
     def __iter__(self) -> Iterator[Any]:
         """Start a pass; its order is settled here, not at the first batch."""
+        return self._pass(0)
+
+    def iter_from(self, batch: int) -> Iterator[Any]:
+        """Start a pass behind its first batches.
+
+        They are not loaded; but a stream is read up to there, and so is a loader whose class has
+        an `__iter__` of its own.
+
+        Args:
+            batch: How many are left out.
+
+        >>> loader = DataLoader(list("abcdefg"), batch_size=3)
+        >>> list(loader.iter_from(1))
+        [['d', 'e', 'f'], ['g']]
+        """
+        whole("iter_from", "batch", batch, 0)
+        if type(self).__iter__ is not DataLoader.__iter__:
+            return _behind(iter(self), batch)
+        return self._pass(batch)
+
+    def _pass(self, first: int) -> Iterator[Any]:
         if isinstance(self.dataset, IterableDataset):
-            return self._stream(self.dataset)
+            return _behind(self._stream(self.dataset), first)
         if self.batch_size is None:
             convert = self.collate_fn or default_convert
-            return (convert(self.dataset[i]) for i in self._indices())
-        return map(self._load, self._index_batches(self.batch_size))
+            return (convert(self.dataset[i]) for i in _behind(iter(self._indices()), first))
+        return map(self._load, _behind(self._index_batches(self.batch_size), first))
 
     def _stream(self, dataset: IterableDataset[Any]) -> Iterator[Any]:
         if self.batch_size is None:
@@ -175,6 +197,12 @@ class DataLoader(Generic[T_co]):
             )
         if not isinstance(self.generator, np.random.Generator | SeedSource | None):
             draw_seed(self.generator)  # a plain seed: nothing is drawn, but it is checked
+
+
+def _behind(items: Iterator[Any], count: int) -> Iterator[Any]:
+    """The items after so many, which are drawn now."""
+    next(islice(items, count, count), None)
+    return items
 
 
 def _checked_dataset(dataset: Any) -> Any:

@@ -12,6 +12,7 @@ from fastnn.errors import NonFiniteError
 from fastnn.interrupts import InterruptGuard
 from fastnn.nn import utils
 from fastnn.training.batches import Loader, mass, parts
+from fastnn.training.checkpoints import Checkpoints
 from fastnn.training.evaluation import Meter
 from fastnn.training.pulse import Pulse
 from fastnn.training.schedule import learning_rates, step_scheduler
@@ -32,19 +33,33 @@ class EagerEpochs:
         loader: The training data.
         hooks: What to call around batches.
         guard: Keeps interrupts out of a step.
+        saves: The checkpoints to write between steps.
     """
 
     def __init__(
-        self, trainer: Trainer, loader: Loader, hooks: Hooks, guard: InterruptGuard
+        self,
+        trainer: Trainer,
+        loader: Loader,
+        hooks: Hooks,
+        guard: InterruptGuard,
+        saves: Checkpoints,
     ) -> None:
-        self.trainer, self.loader, self.guard = trainer, loader, guard
+        self.trainer, self.loader, self.guard, self.saves = trainer, loader, guard, saves
         self.begin, self.end = hooks.of("on_batch_begin"), hooks.of("on_batch_end")
         self.progress = hooks.of("on_progress")
         self.adjust = _adjustments(trainer)
         self.matrices = [p for p in trainer.model.parameters() if p.ndim > 1]
 
-    def train(self, epoch: int, meter: Meter) -> None:
+    def train(self, epoch: int, meter: Meter, done: int = 0) -> int:
         """Go through the data once, or until `should_stop`, and measure on the way.
+
+        Args:
+            epoch: Its number, from 1.
+            meter: What measures.
+            done: How many batches of it an earlier run has done.
+
+        Returns:
+            How many are done now.
 
         Raises:
             NonFiniteError: when a loss is NaN or infinite; the weights are those before.
@@ -52,16 +67,20 @@ class EagerEpochs:
         """
         trainer = self.trainer
         trainer.model.train()
-        batches, first, pulse = iter(self.loader), 1, Pulse(self.progress)
+        with self.saves.same_order(done):
+            batches = self.loader.iter_from(done)
+        pulse = Pulse(self.progress)
         while not trainer.should_stop and (group := list(islice(batches, trainer.accumulate))):
-            self._step([parts(batch, trainer.loss) for batch in group], epoch, first, meter)
-            first += len(group)
-            pulse.beat(first - 1)
-        if first == 1:
+            self._step([parts(batch, trainer.loss) for batch in group], epoch, done + 1, meter)
+            done += len(group)
+            pulse.beat(done)
+            self.saves.after_steps(epoch, done)
+        if done == 0:
             raise ValueError(
                 f"fit: expected at least one batch of training data, got none in epoch {epoch}"
             )
-        pulse.end(first - 1)
+        pulse.end(done)
+        return done
 
     def _step(self, group: list[Parts], epoch: int, first: int, meter: Meter) -> None:
         """One optimizer step on a group of batches, the first of which has this number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,6 +59,19 @@ class Meter:
         measured = {name: metric.value() for name, metric in self.metrics.items()}
         penalty = {} if self.penalty is None else {"penalty": self.penalty / self.rows}
         return {"loss": self.loss / self.rows, **penalty, **measured}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far."""
+        sums = {name: metric.state_dict() for name, metric in self.metrics.items()}
+        own = {"loss": self.loss, "rows": self.rows, "penalty": self.penalty}
+        return {**own, "metrics": sums}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from these sums; metrics that were left out are left out again."""
+        self.loss, self.rows, self.penalty = state["loss"], state["rows"], state["penalty"]
+        self.metrics = {n: m for n, m in self.metrics.items() if n in state["metrics"]}
+        for name, metric in self.metrics.items():
+            metric.load_state_dict(state["metrics"][name])
 
 
 @contextmanager

@@ -275,3 +275,43 @@ def test_a_data_set_with_a_constructor_of_its_own():
             return self.rows[index]
 
     assert [b.tolist() for b in DataLoader(Own([1, 2, 3]), batch_size=2)] == [[1, 2], [3]]
+
+
+class Backwards(DataLoader):
+    """A loader whose passes are its own."""
+
+    def __iter__(self):
+        return reversed(list(super().__iter__()))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: DataLoader(Squares(), 3, shuffle=True, generator=1),
+    lambda: DataLoader(Squares(), 3, sampler=range(9, -1, -1)),
+    lambda: DataLoader(Squares(), batch_sampler=[[3, 1], [2], [5, 5, 5], [0]]),
+    lambda: DataLoader(Squares(), 3, drop_last=True),
+    lambda: DataLoader(Squares(), None, shuffle=True, generator=2),
+    lambda: DataLoader(Stream(), 3),
+    lambda: DataLoader(Stream(), None),
+    lambda: Backwards(Squares(), 3),
+])  # fmt: skip
+def test_a_pass_from_a_later_batch(make):
+    def said(batches):
+        return [str(batch) for batch in batches]
+
+    whole = said(make())
+    for first in range(len(whole) + 3):
+        assert said(make().iter_from(first)) == whole[first:]
+    with pytest.raises(ValueError, match="batch"):
+        make().iter_from(-1)
+
+
+def test_what_is_left_out_is_not_loaded():
+    loaded = []
+
+    class Told(Squares):
+        def __getitem__(self, index):
+            loaded.append(index)
+            return super().__getitem__(index)
+
+    list(DataLoader(Told(), 4).iter_from(2))
+    assert loaded == [8, 9]
