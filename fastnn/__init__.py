@@ -8,7 +8,9 @@
 """
 
 from builtins import tuple as Size  # what `Tensor.shape` is
+from importlib import import_module as _import_module
 from math import e, inf, nan, pi
+from typing import TYPE_CHECKING
 
 from fastnn import _openmp  # isort: skip (before anything loads the core)
 from numpy import finfo, iinfo
@@ -52,10 +54,15 @@ from fastnn.threads import get_num_threads, set_num_threads
 from fastnn.trainer import History, Trainer
 from fastnn.typed import *
 
+if TYPE_CHECKING:
+    from fastnn import report
+
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
+    if name == "report":  # what few need is loaded when it is asked for
+        return _import_module("fastnn.report")
     raise _refusal("fastnn", name, __all__)
 
 
@@ -65,7 +72,7 @@ __all__ = [
     "callbacks", "cuda", "data", "device", "e", "enable_grad", "finfo", "get_num_threads",
     "gradcheck", "iinfo", "inf", "inference_mode", "initial_seed", "is_grad_enabled", "isa",
     "load", "load_model", "log_softmax", "manual_seed", "nan", "nn", "no_grad",
-    "numerical_gradient", "optim", "pi", "plot", "relu", "save", "save_model",
+    "numerical_gradient", "optim", "pi", "plot", "relu", "report", "save", "save_model",
     "set_grad_enabled", "set_isa", "set_num_threads", "set_printoptions", "sigmoid", "softmax",
     "tanh", "utils", "vision",
 ]  # fmt: skip

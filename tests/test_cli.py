@@ -1,6 +1,7 @@
 """The command line, mostly as a process of its own."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,44 @@ def test_options(tmp_path: Path) -> None:
     assert sorted(fastnn.load(path)) == ["1.bias", "1.weight"]
 
 
+@pytest.mark.usefixtures("few_digits")
+def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A page of the test images' answers, beside its pictures; training is as it was without."""
+    weights = [tmp_path / "plain", tmp_path / "reported"]
+    assert main([*COMMAND, "--out", str(weights[0])]) == 0
+    capsys.readouterr()
+    folder = tmp_path / "a" / "report"
+    assert main([*COMMAND, "--out", str(weights[1]), "--report", str(folder)]) == 0
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    lines = capsys.readouterr().out.splitlines()
+    assert "val_accuracy" in lines[0]
+    assert lines[1] == f"report: {folder / 'report.html'}"
+    accuracy = lines[2].removeprefix("test accuracy: ")
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    for expected in (accuracy, "MNIST digits", "Worst mistakes", "Linear", "lr: 0.001",
+                     "batch size", fastnn.isa()):  # fmt: skip
+        assert expected in text, expected
+    assert sorted(path.stem for path in folder.glob("*.png")) == [
+        "confusion", "curves", "learning_rate", "mistakes",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_a_report_that_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told before the training."""
+    (tmp_path / "file").write_text("")
+    assert main([*COMMAND, "--report", str(tmp_path / "file")]) == 2
+    monkeypatch.setitem(sys.modules, "fastnn.plot.picture", None)
+    assert main([*COMMAND, "--report", str(tmp_path / "new")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert str(tmp_path / "file") in err.splitlines()[0]
+    assert "pip install 'fastnn[plot]'" in err.splitlines()[1]
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["mnist", "--help"]])
 def test_help(arguments: list[str]) -> None:
     done = run(*arguments)
@@ -86,7 +125,7 @@ def test_help(arguments: list[str]) -> None:
     assert done.stdout.startswith("usage: fastnn")
     if "mnist" in arguments:
         for option in ("--epochs", "--batch-size", "--hidden", "--lr", "--seed", "--threads",
-                       "--out", "--json"):  # fmt: skip
+                       "--out", "--json", "--report"):  # fmt: skip
             assert option in done.stdout
     else:
         assert "train a network on the bundled MNIST digits" in done.stdout

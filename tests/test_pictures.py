@@ -255,13 +255,16 @@ def test_equal_predictions() -> None:
 
 
 @pytest.mark.parametrize(("rates", "scale"), [
-    ([0.1, 0.1], "linear"), ([0.1, 0.01], "linear"), ([0.1, 0.001], "log"), ([0.1, 0.0], "linear"),
+    ([0.1, 0.1], "linear"), ([0.0], "linear"), ([0.1, 0.01], "linear"), ([0.1, 0.001], "log"),
+    ([0.1, 0.0], "linear"),
 ])  # fmt: skip
 def test_learning_rate(rates: list[float], scale: str) -> None:
     [axes] = plot.learning_rate(history(rates)).axes
     assert axes.lines[0].get_ydata().tolist() == rates
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "learning rate")
     assert axes.get_yscale() == scale
+    assert (axes.get_ylim()[0] == 0) == (scale == "linear")  # a constant rate looks constant
+    assert axes.get_ylim()[1] > max(rates)
     assert axes.get_legend() is None
 
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import fastnn
 from fastnn import nn
@@ -19,6 +20,9 @@ from fastnn.cli.arguments import (
     use_machine,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from fastnn.vision.datasets import MNIST
 
 __all__ = ["add", "mlp", "run"]
 
@@ -40,6 +44,9 @@ def add(commands: Commands) -> None:
     add_machine_options(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the weights (safetensors)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write a page of pictures (HTML and PNG)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -48,6 +55,8 @@ def run(args: argparse.Namespace) -> None:
     from fastnn.vision.datasets import MNIST
 
     check_folders(args.out, args.json)
+    if args.report:
+        fastnn.report.prepare(args.report)
     use_machine(args)
     train, test = MNIST(train=True), MNIST(train=False)
     model = mlp([28 * 28, *args.hidden, 10])
@@ -57,7 +66,8 @@ def run(args: argparse.Namespace) -> None:
         fastnn.optim.Adam(model.parameters(), lr=args.lr),
         seed=args.seed,
     )
-    history = trainer.fit(train, epochs=args.epochs, batch_size=args.batch_size)
+    watched = test if args.report else None  # nothing is chosen by it
+    history = trainer.fit(train, args.epochs, args.batch_size, validation=watched)
     accuracy = trainer.evaluate(test)["accuracy"]
     if args.out:
         fastnn.save(model.state_dict(), args.out)
@@ -71,7 +81,19 @@ def run(args: argparse.Namespace) -> None:
             "threads": fastnn.get_num_threads(),
         }
         write_json(args.json, results)
+    if args.report:
+        print(f"report: {_report(args, trainer, test)}")
     print(f"test accuracy: {100 * accuracy:.2f} %")
+
+
+def _report(args: argparse.Namespace, trainer: fastnn.Trainer, test: MNIST) -> Path:
+    names = ("epochs", "batch_size", "seed")
+    return fastnn.report.write(
+        args.report, trainer.history, targets=test.targets, outputs=trainer.predict(test),
+        images=test.data, title="MNIST digits",
+        settings={"model": trainer.model.summary(), "optimizer": trainer.optimizer,
+                  **{name.replace("_", " "): getattr(args, name) for name in names}},
+    )  # fmt: skip
 
 
 def mlp(sizes: Sequence[int]) -> nn.Sequential:

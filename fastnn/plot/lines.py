@@ -135,7 +135,10 @@ def learning_rate(history: History, path: Path = None) -> Figure:
     lines = {f"parameter group {name[3:]}": rates for name, rates in groups.items()}
     rates = np.concatenate([*(lines or {"": history.lr}).values()])
     wide = rates.min() > 0 and rates.max() > 20 * rates.min()
-    return curves({"learning rate": lines or {"": history.lr}}, path, log="y" if wide else "")
+    figure = curves({"learning rate": lines or {"": history.lr}}, log="y" if wide else "")
+    if not wide:
+        figure.axes[0].set_ylim(bottom=0, top=1.05 * rates.max() or 1.0)
+    return save(figure, path)
 
 
 def _at_least_one_epoch(history: History) -> None:

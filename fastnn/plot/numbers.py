@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["columns_of", "predictions"]
+__all__ = ["predictions"]
 
 _POINTS = 5000  # of more rows this many are drawn: more would only hide each other
 Floats = NDArray[np.float64]
@@ -59,7 +59,8 @@ def predictions(
     for k, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, k + 1)
         _scatter(axes, true[:, k], given[:, k])
-        label(axes, f"true {name}", f"predicted {name}", _measured(true[:, k], given[:, k]))
+        r2, rmse = (measure(metric, true[:, k], given[:, k]) for metric in ("r2", "rmse"))
+        label(axes, f"true {name}", f"predicted {name}", f"R² {r2:.3f}, RMSE {rmse:.4g}")
     return save(figure, path)
 
 
@@ -87,13 +88,15 @@ def columns_of(targets: Any, predicted: Any) -> tuple[Floats, Floats]:
     return both[0], both[1]
 
 
-def _measured(true: Floats, given: Floats) -> str:
-    values = []
-    for name in ("r2", "rmse"):
-        metric = METRICS[name](None)()
-        metric.add(given, true)
-        values.append(metric.value())
-    return f"R² {values[0]:.3f}, RMSE {values[1]:.4g}"
+def measure(name: str, true: Floats, given: Floats) -> float:
+    """A metric of all rows at once.
+
+    >>> measure("mae", np.array([1.0, 2.0]), np.array([1.0, 3.0]))
+    0.5
+    """
+    metric = METRICS[name](None)()
+    metric.add(given, true)
+    return metric.value()
 
 
 def _scatter(axes: Axes, true: Floats, given: Floats) -> None:

@@ -9,15 +9,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREY", "ORANGE", "bare", "label", "new_figure", "quiet", "save", "shortened"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "ORANGE",
+    "bare",
+    "label",
+    "load",
+    "new_figure",
+    "quiet",
+    "save",
+    "shortened",
+]
 
 BLUE, ORANGE, GREY = "#0b5394", "#d9730d", "#4d4d4d"
 
 Path = str | os.PathLike[str] | None
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, outside of pyplot.
+def load() -> type[Figure]:
+    """Load matplotlib; the class of our figures.
 
     Raises:
         ImportError: without matplotlib; it says how to get it.
@@ -28,7 +39,12 @@ def new_figure(width: float, height: float) -> Figure:
         raise ImportError(
             "plots need matplotlib, which is not installed; pip install 'fastnn[plot]'"
         ) from error
-    return Picture(figsize=(width, height), layout="constrained", dpi=150)
+    return Picture
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, outside of pyplot."""
+    return load()(figsize=(width, height), layout="constrained", dpi=150)
 
 
 def save(figure: Figure, path: Path) -> Figure:
