@@ -5,6 +5,7 @@ Without a file, scikit-learn's wine set stands in.
 """
 
 import argparse
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,8 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(), help="folder for mobile_price.png (.)")
     args = parser.parse_args()
 
+    # features that are not scaled are what is wrong with the first of the two
+    warnings.simplefilter("ignore", fastnn.TrainingWarning)
     X, y = read(args.data)
     if args.limit:  # spread over the table, which may be sorted by class
         some = np.linspace(0, len(X) - 1, args.limit).astype(int)

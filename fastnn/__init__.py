@@ -68,11 +68,11 @@ def __getattr__(name: str) -> object:
 
 __all__ = [
     "FileFormatError", "Generator", "GradcheckError", "GradcheckReport", "History",
-    "NonFiniteError", "Size", "Tensor", "Trainer", "autograd", "available_isas", "backends",
-    "callbacks", "cuda", "data", "device", "e", "enable_grad", "finfo", "get_num_threads",
-    "gradcheck", "iinfo", "inf", "inference_mode", "initial_seed", "is_grad_enabled", "isa",
-    "load", "load_model", "log_softmax", "manual_seed", "nan", "nn", "no_grad",
-    "numerical_gradient", "optim", "pi", "plot", "relu", "report", "save", "save_model",
+    "NonFiniteError", "Size", "Tensor", "Trainer", "TrainingWarning", "autograd", "available_isas",
+    "backends", "callbacks", "cuda", "data", "device", "e", "enable_grad", "finfo",
+    "get_num_threads", "gradcheck", "iinfo", "inf", "inference_mode", "initial_seed",
+    "is_grad_enabled", "isa", "load", "load_model", "log_softmax", "manual_seed", "nan", "nn",
+    "no_grad", "numerical_gradient", "optim", "pi", "plot", "relu", "report", "save", "save_model",
     "set_grad_enabled", "set_isa", "set_num_threads", "set_printoptions", "sigmoid", "softmax",
     "tanh", "utils", "vision",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
-"""The exceptions that are fastnn's own; everything else is a built-in one."""
+"""The exceptions and warnings that are fastnn's own; everything else is a built-in one."""
 
-__all__ = ["FileFormatError", "GradcheckError", "NonFiniteError"]
+__all__ = ["FileFormatError", "GradcheckError", "NonFiniteError", "TrainingWarning"]
 
 
 class FileFormatError(ValueError):
@@ -23,5 +23,16 @@ class GradcheckError(AssertionError):
     """A gradient is not the slope of its function; the message names the worst element.
 
     >>> issubclass(GradcheckError, AssertionError)
+    True
+    """
+
+
+class TrainingWarning(UserWarning):
+    """A training that looks like one of the usual mistakes; the message names the cause.
+
+    `Trainer.fit` gives at most one before the training and one after it. To be rid of them:
+    `warnings.simplefilter("ignore", fastnn.TrainingWarning)`.
+
+    >>> issubclass(TrainingWarning, UserWarning)
     True
     """

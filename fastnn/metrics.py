@@ -14,7 +14,7 @@ from fastnn.autograd import Array
 from fastnn.nn.loss import WeightedLoss
 from fastnn.tensor import as_array
 
-__all__ = ["METRICS", "Metric", "Named", "is_regression", "resolve", "rises"]
+__all__ = ["METRICS", "Metric", "Named", "is_regression", "names_of", "resolve", "rises"]
 
 Terms = Callable[[Array, Array], tuple[float, float]]
 
@@ -149,7 +149,17 @@ def resolve(metrics: Sequence[str | Callable[..., float]], loss: object) -> Name
 
 def is_regression(loss: object) -> bool:
     """Whether the loss, a module or a function, compares real numbers and not classes."""
-    return bool(_names(_of_rows_alike(loss)) & _REGRESSION)
+    return bool(names_of(loss) & _REGRESSION)
+
+
+def names_of(loss: object) -> set[str]:
+    """What a loss is called, its classes or its function; of one weighted by rows, what is within.
+
+    >>> import fastnn
+    >>> "cross_entropy" in names_of(fastnn.nn.functional.cross_entropy)
+    True
+    """
+    return _names(_of_rows_alike(loss))
 
 
 def rises(name: str) -> bool | None:

@@ -18,6 +18,7 @@ from fastnn.options import at_least_zero, whole
 from fastnn.tensor import Tensor
 from fastnn.training.batches import Loader, count_batches, input_rows, make_loader, row_parts
 from fastnn.training.checkpoints import Checkpoints
+from fastnn.training.diagnosis import Diagnosis
 from fastnn.training.eager import EagerEpochs
 from fastnn.training.evaluation import Meter, evaluate, predict
 from fastnn.training.options import checked_callbacks, checked_limit
@@ -185,6 +186,9 @@ class Trainer:
         Returns:
             The losses and metrics of each epoch.
 
+        Warns:
+            TrainingWarning: if the training looks like one of the usual mistakes.
+
         Raises:
             NonFiniteError: when the loss is NaN or infinite; it names epoch and batch.
             ValueError: if the data are empty or an option is out of range, or a checkpoint does not
@@ -198,6 +202,8 @@ class Trainer:
         self.batches = count_batches(loader)
         if self.batches == 0:
             raise ValueError("fit: expected at least one batch of training data, got none")
+        diagnosis = Diagnosis(self, loader)
+        diagnosis.before()
         checks = None if validation is None else self._loader(validation)  # made once
         self.history, self.should_stop = History(), False
         hooks = Hooks(self, self._callbacks(verbose))
@@ -216,6 +222,7 @@ class Trainer:
             finally:
                 guard.hold()  # what callbacks bring back, they bring back whole
                 hooks.end()
+        diagnosis.after()
         return self.history
 
     def evaluate(self, data: Any, batch_size: int = _PREDICT_ROWS) -> dict[str, float]:

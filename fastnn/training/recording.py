@@ -51,7 +51,7 @@ def _noted(model: Module) -> Iterator[list[Call]]:
 
         def noted(*args: Any, **kwargs: Any) -> Any:
             output = forward(*args, **kwargs)
-            calls.append(Call(module, args, output))
+            calls.append(Call(module, (*args, *kwargs.values()), output))
             return output
 
         return noted

@@ -1,0 +1,58 @@
+"""A few rows of the training data, looked at without disturbing anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn.data import Subset, TensorDataset
+from fastnn.data.dataset import fetch_batch
+from fastnn.training.batches import CastRows, Loader
+from fastnn.vision.datasets import MNIST, FashionMNIST
+from fastnn.vision.transforms import (
+    CenterCrop,
+    ConvertImageDtype,
+    Grayscale,
+    Invert,
+    Normalize,
+    PILToTensor,
+    Resize,
+    ToTensor,
+)
+from fastnn.vision.transforms.base import steps_of
+
+__all__ = ["sample"]
+
+# Their rows are the same whenever they are asked for, and asking draws no random number.
+_STEADY = (TensorDataset, CastRows, MNIST, FashionMNIST)
+_FIXED = (CenterCrop, ConvertImageDtype, Grayscale, Invert, Normalize, PILToTensor, Resize,
+          ToTensor)  # fmt: skip
+
+
+def sample(loader: Loader, rows: int) -> tuple[Any, Any] | None:
+    """Inputs and targets of at most `rows` rows, spread over the data set.
+
+    None where looking could change what comes, take long, or give another thing than batches are:
+    streams, data sets of other classes, transforms of other classes, a loader that collates.
+
+    >>> from fastnn.data import DataLoader
+    >>> data = TensorDataset(np.arange(10.0), np.arange(10))
+    >>> sample(DataLoader(data, 4), 3)[1]
+    tensor([0, 4, 9])
+    """
+    dataset = loader.dataset
+    if loader.collate_fn is not None or not _is_steady(dataset) or not len(dataset):
+        return None
+    chosen = np.linspace(0, len(dataset) - 1, min(rows, len(dataset))).astype(np.int64)
+    batch = fetch_batch(dataset, chosen)
+    return (batch[0], batch[1]) if len(batch) > 1 else None
+
+
+def _is_steady(dataset: Any) -> bool:
+    if type(dataset) is Subset:
+        return _is_steady(dataset.dataset)
+    if type(dataset) not in _STEADY or getattr(dataset, "target_transform", None) is not None:
+        return False
+    transform = getattr(dataset, "transform", None)
+    return transform is None or all(type(step) in _FIXED for step in steps_of(transform))
