@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 
 import fastnn
-from fastnn.cli import mnist
+from fastnn.cli import evaluate, info, mnist, predict, train
 
 __all__ = ["main"]
 
 # A command is a module with `add(commands)`, which adds its parser and sets `run` in it.
-_COMMANDS = (mnist,)
+_COMMANDS = (mnist, train, predict, evaluate, info)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, ImportError, OSError, MemoryError, fastnn.NonFiniteError) as error:
+    except OSError as error:
+        known = error.strerror and error.filename
+        said = f"{error.strerror}: {error.filename}" if known else str(error)
+        print(f"fastnn: {said}", file=sys.stderr)
+        return 2
+    except (ValueError, ImportError, MemoryError, fastnn.NonFiniteError) as error:
         print(f"fastnn: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

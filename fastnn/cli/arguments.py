@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import fastnn
 
 __all__ = [
-    "Commands", "add_machine_options", "check_folders", "names", "positive_float", "positive_int",
-    "sizes", "use_machine", "write_json",
+    "Commands", "add_machine_options", "check_folders", "fraction", "names", "positive_float",
+    "positive_int", "separator", "share", "sizes", "use_machine", "write_json", "zero_or_more",
 ]  # fmt: skip
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -49,6 +49,36 @@ def fraction(text: str) -> float:
     0.25
     """
     return _real(text, "a number from 0 to less than 1", lambda value: 0 <= value < 1)
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1.
+
+    >>> share("0.2")
+    0.2
+    """
+    return _real(text, "a number between 0 and 1", lambda value: 0 < value < 1)
+
+
+def zero_or_more(text: str) -> float:
+    """A finite number of at least 0.
+
+    >>> zero_or_more("0")
+    0.0
+    """
+    return _real(text, "a finite number of at least 0", lambda value: 0 <= value < float("inf"))
+
+
+def separator(text: str) -> str:
+    r"""One character; "tab" is the tab.
+
+    >>> separator(";"), separator("tab")
+    (';', '\t')
+    """
+    value = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(value) != 1 or value in '"\r\n':
+        raise argparse.ArgumentTypeError(f"expected one character or 'tab', got {text!r}")
+    return value
 
 
 def sizes(text: str) -> list[int]:
