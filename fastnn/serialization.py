@@ -33,8 +33,8 @@ def save(obj: Any, f: File) -> None:
     """Write tensors to a safetensors file, by name or nested as in a checkpoint.
 
     The file appears whole or not at all: it is written beside its place, synced, and renamed. It
-    holds a checksum of everything in it. Other programs read its tensors by name; a nested one is
-    named by the way to it, as `model_state_dict.0.weight`.
+    holds a checksum of each tensor and of everything else. Other programs read its tensors by
+    name; a nested one is named by the way to it, as `model_state_dict.0.weight`.
 
     Args:
         obj: A state dict, or dicts, lists and tuples of tensors, arrays, numbers, text, and None.
@@ -43,7 +43,7 @@ def save(obj: Any, f: File) -> None:
 
     Raises:
         TypeError: if there is something else in `obj`, such as a module.
-        OSError: if the file cannot be written.
+        OSError: if the file cannot be written; an earlier one stays.
 
     >>> import fastnn, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "w.safetensors")
@@ -67,7 +67,8 @@ def load(f: File, map_location: Any = None, weights_only: bool = True) -> Any:
         What was saved; a dict of tensors by name from other programs' files.
 
     Raises:
-        FileFormatError: if it is not a whole safetensors file, or its checksum is wrong.
+        FileFormatError: if it is not a whole safetensors file, or a checksum is wrong; it names
+            the tensor.
         ValueError: for another `map_location`.
         OSError: if it cannot be read.
     """
@@ -165,33 +166,42 @@ def _write(path: File, obj: Any, **entries: Any) -> None:
     structure, arrays = pack(obj)
     texts = {_PREFIX + key: json.dumps(value) for key, value in
              (("version", _VERSION), ("structure", structure), *entries.items())}  # fmt: skip
-    texts[_PREFIX + "checksum"] = _checksum(arrays, texts)
+    texts[_PREFIX + "checksums"] = json.dumps(_checksums(arrays))
+    texts[_PREFIX + "checksum"] = _checksum(texts)
     content = _in_order(to_bytes(arrays, texts))
     if hasattr(path, "write"):
-        path.write(content)
+        path.write(b"".join(content))
     else:
-        write_atomically(Path(path), content)
+        write_atomically(Path(path), *content)
 
 
-def _in_order(raw: bytes) -> bytes:
+def _in_order(raw: bytes) -> list[bytes | memoryview]:
     """The file with its metadata sorted: safetensors leaves them as its hash table has them."""
     end = 8 + int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that tensors are aligned
-    return len(text).to_bytes(8, "little") + text + raw[end:]
+    return [len(text).to_bytes(8, "little"), text, memoryview(raw)[end:]]
 
 
-def _checksum(arrays: Mapping[str, Array], texts: Mapping[str, str]) -> str:
+def _checksums(arrays: Mapping[str, Array]) -> dict[str, str]:
+    """Of each tensor, with its name, type and shape."""
     import hashlib
 
-    digest = hashlib.sha256(json.dumps(sorted(texts.items())).encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())
-        digest.update(array.reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+    def digest(name: str, array: Array) -> str:
+        found = hashlib.sha256(json.dumps([name, array.dtype.str, array.shape]).encode())
+        found.update(array.reshape(-1).view(np.uint8).data)
+        return found.hexdigest()
+
+    return {name: digest(name, array) for name, array in sorted(arrays.items())}
+
+
+def _checksum(texts: Mapping[str, str]) -> str:
+    """Of all other entries, the tensors' checksums among them."""
+    import hashlib
+
+    return hashlib.sha256(json.dumps(sorted(texts.items())).encode()).hexdigest()
 
 
 class _Content:
@@ -252,13 +262,22 @@ class _Content:
     def _check(self) -> None:
         texts = dict(self._texts)
         found = texts.pop(_PREFIX + "checksum", None)
-        if found != _checksum(self.arrays, texts):
-            raise self._broken("its checksum is wrong, so it is damaged; use another copy of it")
+        if found != _checksum(texts):
+            raise self._damaged("its entries")
+        expected, own = self.entry("checksums"), _checksums(self.arrays)
+        if not isinstance(expected, dict):
+            raise self._damaged("its entries")
+        if expected != own:
+            wrong = [name for name in own if expected.get(name) != own[name]]
+            raise self._damaged(f"tensor {wrong[0]!r:.80}" if wrong else "its list of tensors")
         if self.entry("version") != _VERSION:
             raise self._broken(
                 f"it has version {self.entry('version')!r:.20} of fastnn's format, and this fastnn "
                 f"reads {_VERSION}; install a newer one"
             )
+
+    def _damaged(self, what: str) -> FileFormatError:
+        return self._broken(f"the checksum of {what} is wrong, so it is damaged; use another copy")
 
     def _broken(self, why: str) -> FileFormatError:
         return FileFormatError(f"{self.name}: expected a safetensors file: {why}")
@@ -271,30 +290,33 @@ def _array(entry: Mapping[str, Any]) -> Array:
     return array
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`: the old file stays until the new one is safely on disk."""
-    import tempfile
+def write_atomically(path: Path, *content: bytes | memoryview) -> None:
+    """Replace `path` by `content`: the old file stays until the new one is safely on disk.
 
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    Raises:
+        OSError: naming `path`, whichever call has failed; nothing is left beside it.
+    """
+    # at most 255 bytes, and no other writer's
+    beside = path.with_name(f".{path.name[:40]}.{os.urandom(8).hex()}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with open(beside, "xb") as file:
+            file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
+        os.replace(beside, path)
+        _sync_folder(path.parent)
+    except BaseException as error:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            os.unlink(beside)
+        if isinstance(error, OSError):  # which may name the file beside, or none
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure of the names in it."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the rename itself
+        os.fsync(handle)
     finally:
-        os.close(folder)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        os.close(handle)

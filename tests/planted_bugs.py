@@ -122,7 +122,7 @@ BUGS = [
     Bug("stale-value-after-a-change", "fastnn/autograd.py",
         "if now[0] != then:", "if now[0] < then:", "tests/test_autograd.py"),
     Bug("checksum-without-the-values", "fastnn/serialization.py",
-        "digest.update(array.reshape(-1).view(np.uint8).data)", "pass",
+        "found.update(array.reshape(-1).view(np.uint8).data)", "pass",
         "tests/test_serialization.py"),
     Bug("short-batch-counts-as-a-whole-one", "fastnn/training/eager.py",
         "len(inputs) / rows, meter", "1 / len(group), meter", "tests/test_trainer.py"),
