@@ -19,6 +19,7 @@ from fastnn.tensor import Tensor
 from fastnn.training.batches import Loader, count_batches, input_rows, make_loader, row_parts
 from fastnn.training.checkpoints import Checkpoints
 from fastnn.training.diagnosis import Diagnosis
+from fastnn.training.divergence import check_parameters
 from fastnn.training.eager import EagerEpochs
 from fastnn.training.evaluation import Meter, evaluate, predict
 from fastnn.training.options import checked_callbacks, checked_limit
@@ -190,7 +191,8 @@ class Trainer:
             TrainingWarning: if the training looks like one of the usual mistakes.
 
         Raises:
-            NonFiniteError: when the loss is NaN or infinite; it names epoch and batch.
+            NonFiniteError: when the loss or, at an epoch's end, a weight is NaN or infinite; it
+                names epoch, batch, and the row, parameter or layer that was so first.
             ValueError: if the data are empty or an option is out of range, or a checkpoint does not
                 fit the model, the optimizer or the schedule.
             FileExistsError: if there are checkpoints, and `resume` is False.
@@ -287,6 +289,7 @@ class Trainer:
         self._meter = Meter(self.metrics, self._metrics_optional)
         saves.begin_epoch(batch)
         done = run.train(epoch, self._meter, batch)
+        check_parameters(self.model, epoch, done)
         whole_epoch = not self.should_stop or done == self.batches
         if not whole_epoch:
             saves.save(epoch - 1, done)

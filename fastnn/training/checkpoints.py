@@ -13,6 +13,7 @@ from fastnn.errors import FileFormatError
 from fastnn.options import whole
 from fastnn.serialization import load, save
 from fastnn.training.batches import Loader
+from fastnn.training.divergence import check_parameters
 from fastnn.training.state import RunState, State, checked_state
 
 if TYPE_CHECKING:
@@ -136,8 +137,14 @@ class Checkpoints:
         return self.every - batch // self.accumulate % self.every
 
     def after_steps(self, epoch: int, batch: int) -> None:
-        """Write one if it is due, `batch` batches of epoch `epoch` (from 1) being done."""
+        """Write one if it is due, `batch` batches of epoch `epoch` (from 1) being done.
+
+        Raises:
+            NonFiniteError: if the weights are not worth keeping.
+            OSError: if it cannot be written.
+        """
         if self.every is not None and batch % (self.accumulate * self.every) == 0:
+            check_parameters(self._state.trainer.model, epoch, batch)
             self.save(epoch - 1, batch)
 
     def same_order(self, batch: int) -> AbstractContextManager[None]:

@@ -8,11 +8,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fastnn.callbacks import Hooks
-from fastnn.errors import NonFiniteError
 from fastnn.interrupts import InterruptGuard
 from fastnn.nn import utils
+from fastnn.random import default_generator
 from fastnn.training.batches import Loader, mass, parts
 from fastnn.training.checkpoints import Checkpoints
+from fastnn.training.divergence import non_finite_loss
 from fastnn.training.evaluation import Meter
 from fastnn.training.pulse import Pulse
 from fastnn.training.schedule import learning_rates, step_scheduler
@@ -90,14 +91,13 @@ class EagerEpochs:
             for hook in self.begin:
                 hook(number)
             self.guard.hold()
+            draws = default_generator.draws
             try:
                 share = masses[number - first] / sum(masses)
                 loss = self._gradient(inputs, targets, share, meter)
                 if not math.isfinite(loss):
-                    raise NonFiniteError(
-                        f"fit: the loss is {loss} in epoch {epoch}, batch {number}; try a smaller "
-                        "learning rate, and look for NaN or huge values in the data"
-                    )
+                    model = self.trainer.model
+                    raise non_finite_loss(model, inputs, targets, loss, epoch, number, draws)
                 if number == first + len(group) - 1:
                     meter.penalize(self._penalty(sum(masses)), sum(len(x) for x, _ in group))
                     self._update(loss)

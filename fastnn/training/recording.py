@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from fastnn.autograd import no_grad
 from fastnn.nn.module import Module
 from fastnn.random import default_generator
 from fastnn.training.evaluation import eval_mode
@@ -21,10 +22,15 @@ class Call(NamedTuple):
     output: Any
 
 
-def record(model: Module, *inputs: Any) -> list[Call]:
+def record(model: Module, *inputs: Any, training: bool = False) -> list[Call]:
     """Run a model in eval mode and note every call within it, in the order in which they end.
 
     Modules, their buffers and the library's random numbers are afterwards as they were.
+
+    Args:
+        model: Any module.
+        *inputs: What it is called with.
+        training: Run it in the modes in which it is, and not in eval mode.
 
     >>> import fastnn
     >>> model = fastnn.nn.Sequential(fastnn.nn.Linear(3, 2), fastnn.nn.ReLU())
@@ -32,11 +38,14 @@ def record(model: Module, *inputs: Any) -> list[Call]:
     ['Linear', 'ReLU', 'Sequential']
     """
     state = default_generator.get_state()
+    buffers = [(buffer, buffer.numpy().copy()) for buffer in model.buffers()]
     try:
-        with eval_mode(model), _noted(model) as calls:
+        with no_grad() if training else eval_mode(model), _noted(model) as calls:
             model(*inputs)
     finally:
         default_generator.set_state(state)
+        for buffer, values in buffers:
+            buffer._changed(values)
     return calls
 
 
