@@ -189,7 +189,7 @@ def test_a_new_training_takes_no_folder_of_another(tmp_path: Path) -> None:
     trainer, given = make_run()
     trainer.fit(**given, checkpoint_dir=tmp_path)
     before = state_bits(trainer.model)
-    with pytest.raises(FileExistsError, match=f"resume=True goes on.*{tmp_path}"):
+    with pytest.raises(FileExistsError, match=f"resume it, or give another folder: '{tmp_path}'$"):
         trainer.fit(**given, checkpoint_dir=tmp_path)
     assert state_bits(trainer.model) == before
     assert names(tmp_path) == [at(2), at(3), at(4)]

@@ -81,6 +81,20 @@ def test_options(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("few_digits")
+def test_checkpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights, folder = [tmp_path / "whole", tmp_path / "resumed"], str(tmp_path / "checkpoints")
+    training = ["mnist", "--hidden", "32", "--seed", "3"]
+    assert main([*training, "--epochs", "3", "--out", str(weights[0])]) == 0
+    assert main([*training, "--epochs", "2", "--checkpoint", folder, "--resume"]) == 0
+    assert main([*training, "--epochs", "3", "--checkpoint", folder]) == 2
+    assert "there are checkpoints of an earlier training" in capsys.readouterr().err
+    go_on = ["--epochs", "3", "--checkpoint", folder, "--resume", "--out", str(weights[1])]
+    assert main([*training, *go_on]) == 0
+    assert capsys.readouterr().out.startswith("epoch 3/3")
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+@pytest.mark.usefixtures("few_digits")
 def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A page of the test images' answers, beside its pictures; training is as it was without."""
     weights = [tmp_path / "plain", tmp_path / "reported"]
@@ -125,7 +139,7 @@ def test_help(arguments: list[str]) -> None:
     assert done.stdout.startswith("usage: fastnn")
     if "mnist" in arguments:
         for option in ("--epochs", "--batch-size", "--hidden", "--lr", "--seed", "--threads",
-                       "--out", "--json", "--report"):  # fmt: skip
+                       "--out", "--json", "--report", "--checkpoint", "--resume"):  # fmt: skip
             assert option in done.stdout
     else:
         assert "train a network on the bundled MNIST digits" in done.stdout
@@ -173,6 +187,8 @@ RUN_ERRORS = [
     (["--seed", "-1"], "expected a seed from 0 to 2**64 - 1, got -1"),
     (["--out", "{folder}"], "{folder}"),
     (["--lr", "1e30"], "epoch 1, batch"),
+    (["--resume"], "--resume needs --checkpoint DIR"),
+    (["--checkpoint", "/proc/nothing"], "/proc/nothing"),
 ]
 
 

@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 import fastnn
 
 __all__ = [
-    "Commands", "add_machine_options", "check_folders", "fraction", "names", "positive_float",
-    "positive_int", "separator", "share", "sizes", "use_machine", "write_json", "zero_or_more",
+    "Commands", "add_checkpoint_options", "add_machine_options", "check_folders",
+    "checkpoint_options", "fraction", "names", "positive_float", "positive_int", "separator",
+    "share", "sizes", "use_machine", "write_json", "zero_or_more",
 ]  # fmt: skip
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -123,6 +124,27 @@ def use_machine(args: argparse.Namespace) -> None:
     if args.threads:
         fastnn.set_num_threads(args.threads)
     fastnn.manual_seed(args.seed)
+
+
+def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `checkpoint_options` takes."""
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="DIR", help="keep checkpoints of the training there"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the newest checkpoint, if there is one"
+    )
+
+
+def checkpoint_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What `Trainer.fit` is to be given.
+
+    Raises:
+        ValueError: for `--resume` without a folder.
+    """
+    if args.resume and args.checkpoint is None:
+        raise ValueError("--resume needs --checkpoint DIR")
+    return {"checkpoint_dir": args.checkpoint, "resume": args.resume}
 
 
 def check_folders(*targets: Path | None) -> None:

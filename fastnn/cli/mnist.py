@@ -12,8 +12,10 @@ import fastnn
 from fastnn import nn
 from fastnn.cli.arguments import (
     Commands,
+    add_checkpoint_options,
     add_machine_options,
     check_folders,
+    checkpoint_options,
     positive_float,
     positive_int,
     sizes,
@@ -42,6 +44,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--lr", type=positive_float, default=1e-3, help="learning rate")
     add_machine_options(parser)
+    add_checkpoint_options(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the weights (safetensors)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument(
@@ -55,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
     from fastnn.vision.datasets import MNIST
 
     check_folders(args.out, args.json)
+    checkpoints = checkpoint_options(args)
     if args.report:
         fastnn.report.prepare(args.report)
     use_machine(args)
@@ -67,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
     )
     watched = test if args.report else None  # nothing is chosen by it
-    history = trainer.fit(train, args.epochs, args.batch_size, validation=watched)
+    history = trainer.fit(train, args.epochs, args.batch_size, validation=watched, **checkpoints)
     accuracy = trainer.evaluate(test)["accuracy"]
     if args.out:
         fastnn.save(model.state_dict(), args.out)

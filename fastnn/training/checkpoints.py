@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import warnings
@@ -86,9 +87,11 @@ class Checkpoints:
         if resume:
             self.resumed, self._resumed_from = _newest_valid([p for _, p in reversed(found)])
         elif found:
-            raise FileExistsError(17, "checkpoints of an earlier training are there; resume=True "
-                                  "goes on from the newest, a new training needs another folder",
-                                  str(self.folder))  # fmt: skip
+            raise FileExistsError(
+                errno.EEXIST,
+                "there are checkpoints of an earlier training: resume it, or give another folder",
+                str(self.folder),
+            )
 
     def begin(self) -> tuple[int, int]:
         """Take up the training, or write the state of a new one.
