@@ -23,6 +23,7 @@ from fastnn import nn
 from fastnn.cli import main
 from fastnn.serialization import save_model
 from fastnn.tabular import TableModel
+from fastnn.training.checkpoints import Checkpoints
 
 
 class Desk:
@@ -95,6 +96,33 @@ def test_train_shows_every_network_once(desk: Desk) -> None:
     shown = [line.partition(":")[0] for line in out.splitlines() if "validation loss" in line]
     assert shown[0] == "linear model"
     assert shown[1:] == [f"network {i}/{len(shown) - 1}" for i in range(1, len(shown))]
+
+
+def test_train_goes_on_from_checkpoints(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt in the second network; the same command then ends as one left alone."""
+    command = ["train", "flowers.csv", "--target", "kind", "--epochs", "6", "--json", "r", "--out"]
+    _, whole, _ = desk(*command, "whole.model")
+    real, saves = Checkpoints.save, []
+
+    def save(self: Checkpoints, epoch: int, batch: int) -> None:
+        real(self, epoch, batch)
+        saves.append(epoch)
+        if len(saves) == 11:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    kept = ["--checkpoint", "kept", "--resume"]
+    assert desk(*command, "resumed.model", *kept)[0] == 130
+    assert desk(*command, "resumed.model", *kept)[:2] == (
+        0, whole.replace("whole.model", "resumed.model"),
+    )  # fmt: skip
+    assert saves[11] == saves[10] + 1  # and began at none of the epochs before
+    assert Path("whole.model").read_bytes() == Path("resumed.model").read_bytes()
+    for changed, message in ((["--resume", "--seed", "1"], "of another table, or of other options"),
+                             ([], "there are checkpoints of an earlier training")):  # fmt: skip
+        code, _, err = desk(*command, "other.model", "--checkpoint", "kept", *changed)
+        assert (code, err.count("\n")) == (2, 1)
+        assert message in err
 
 
 def test_options_of_the_recipe(desk: Desk) -> None:

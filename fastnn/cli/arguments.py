@@ -137,14 +137,14 @@ def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
 
 
 def checkpoint_options(args: argparse.Namespace) -> dict[str, Any]:
-    """What `Trainer.fit` is to be given.
+    """The folder as `checkpoint`, or None, and whether to `resume`.
 
     Raises:
         ValueError: for `--resume` without a folder.
     """
     if args.resume and args.checkpoint is None:
         raise ValueError("--resume needs --checkpoint DIR")
-    return {"checkpoint_dir": args.checkpoint, "resume": args.resume}
+    return {"checkpoint": args.checkpoint, "resume": args.resume}
 
 
 def check_folders(*targets: Path | None) -> None:

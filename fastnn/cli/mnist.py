@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     from fastnn.vision.datasets import MNIST
 
     check_folders(args.out, args.json)
-    checkpoints = checkpoint_options(args)
+    kept = checkpoint_options(args)
     if args.report:
         fastnn.report.prepare(args.report)
     use_machine(args)
@@ -71,7 +71,14 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
     )
     watched = test if args.report else None  # nothing is chosen by it
-    history = trainer.fit(train, args.epochs, args.batch_size, validation=watched, **checkpoints)
+    history = trainer.fit(
+        train,
+        args.epochs,
+        args.batch_size,
+        validation=watched,
+        checkpoint_dir=kept["checkpoint"],
+        resume=kept["resume"],
+    )
     accuracy = trainer.evaluate(test)["accuracy"]
     if args.out:
         fastnn.save(model.state_dict(), args.out)

@@ -21,7 +21,6 @@ class TrainingBar(Callback):
     def __init__(self, what: str) -> None:
         self.what = what
         self._bar: Any = None
-        self._losses: list[float] = []
 
     def on_fit_begin(self) -> None:
         from tqdm.auto import tqdm
@@ -30,13 +29,13 @@ class TrainingBar(Callback):
                          dynamic_ncols=True, disable=None)  # fmt: skip
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self._losses.append(logs["val_loss"])
-        if self._bar.update():
+        if self._bar.update(epoch - self._bar.n):
             self._bar.set_postfix_str(f"validation loss {logs['val_loss']:.4f}", refresh=False)
 
     def on_fit_end(self) -> None:
         self._bar.close()
-        if self._losses:
-            best = min(self._losses)
-            print(f"{self.what}: {len(self._losses)} epochs, validation loss {best:.4f} after "
-                  f"epoch {1 + self._losses.index(best)}", flush=True)  # fmt: skip
+        losses = self.trainer.history.val_loss
+        if losses:
+            best = min(losses)
+            print(f"{self.what}: {len(losses)} epochs, validation loss {best:.4f} after "
+                  f"epoch {1 + losses.index(best)}", flush=True)  # fmt: skip

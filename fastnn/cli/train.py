@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn.cli.arguments import (
     Commands,
+    add_checkpoint_options,
     add_machine_options,
     check_folders,
+    checkpoint_options,
     fraction,
     names,
     positive_float,
@@ -52,6 +54,7 @@ def add(commands: Commands) -> None:
     _add_columns(parser)
     _add_recipe(parser)
     add_machine_options(parser)
+    add_checkpoint_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -85,10 +88,11 @@ def run(args: argparse.Namespace) -> None:
     from fastnn.tabular import train_table
 
     check_folders(args.out, args.json)
+    options = _options(args)
     use_machine(args)
     table = table_of(args)
     trained = train_table(
-        table, args.target, _options(args), watch=lambda recipe, what: [TrainingBar(what)]
+        table, args.target, options, watch=lambda recipe, what: [TrainingBar(what)]
     )
     trained.model.save(args.out)
     if args.json:
@@ -108,7 +112,7 @@ def _options(args: argparse.Namespace) -> Options:
     if args.hidden is not None:
         recipe["hidden"] = tuple(args.hidden)
     return Options(args.task, args.numeric, args.categorical, args.ignore, args.validation,
-                   args.seed, args.threads, recipe)  # fmt: skip
+                   args.seed, args.threads, recipe, **checkpoint_options(args))  # fmt: skip
 
 
 def _notes(trained: Trained) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +87,8 @@ def fit(
     seed: int,
     threads: int | None = None,
     callbacks: Sequence[Callback] = (),
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> Fitted:
     """Train a network after a recipe.
 
@@ -94,9 +99,13 @@ def fit(
         seed: Of weights and shuffles.
         threads: At most so many; by default one if that is enough.
         callbacks: Called while it trains.
+        checkpoint: A folder for checkpoints.
+        resume: Whether to go on from the newest of them.
 
     Raises:
         NonFiniteError: when the training diverges.
+        ValueError: if the checkpoints are of another training.
+        OSError: if one cannot be written, or there are some and it is not to resume.
     """
     fastnn.manual_seed(seed)
     network = recipe.network(parts.train[0].shape[1], outputs)
@@ -109,16 +118,43 @@ def fit(
         nn.CrossEntropyLoss() if classes else nn.MSELoss(),
         optimizer,
         schedule,
-        callbacks=[stopping, *callbacks],
+        callbacks=[stopping, _SameTraining(recipe, parts, seed), *callbacks],
         seed=seed,
     )
     with _threads(threads, recipe, parts.train[0].shape[1]):
         history = trainer.fit(
-            parts.train, recipe.epochs, recipe.batch_size, parts.validation, verbose=0
+            parts.train,
+            recipe.epochs,
+            recipe.batch_size,
+            parts.validation,
+            checkpoint_dir=checkpoint,
+            resume=resume,
+            verbose=0,
         )
     assert stopping.best is not None
     held_out = trainer.predict(parts.validation[0])
     return Fitted(recipe, network, history, stopping.best_epoch, stopping.best, held_out)
+
+
+class _SameTraining(Callback):
+    """Refuses a checkpoint of other rows, another recipe or seed."""
+
+    def __init__(self, recipe: Recipe, parts: Parts, seed: int) -> None:
+        self.recipe, self.parts, self.seed = recipe, parts, seed
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"digest": self._digest}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if state["digest"] != self._digest:
+            raise ValueError("it is of another table, or of other options")
+
+    @cached_property
+    def _digest(self) -> str:
+        found = hashlib.sha256(repr((self.recipe, self.seed)).encode())
+        for array in (*self.parts.train, *self.parts.validation):
+            found.update(np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
 
 
 @contextmanager

@@ -45,6 +45,8 @@ class Options:
         threads: How many to use; by default one where the network is so small that others would
             hardly help. Results do not depend on it.
         recipe: Fields of `Recipe` that are given.
+        checkpoint: A folder for checkpoints; each network has one of its own in it.
+        resume: Whether to go on from the newest of them.
     """
 
     task: str = "auto"
@@ -55,6 +57,8 @@ class Options:
     seed: int = 0
     threads: int | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
+    checkpoint: Path | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,20 +162,15 @@ def _fit_all(
     rows = len(parts.train[0])
     width = len(target.labels) if isinstance(target, Classes) else 1
     linear, *others = recipes(rows, options.recipe)
-    baseline = fit(
-        linear, parts, width, options.seed, options.threads, watch(linear, "linear model")
-    )
-    fitted = [
-        fit(
-            recipe,
-            parts,
-            width,
-            options.seed,
-            options.threads,
-            watch(recipe, f"network {i}/{len(others)}"),
-        )
-        for i, recipe in enumerate(others, start=1)
-    ]
+
+    def train(number: int, recipe: Recipe, what: str) -> Fitted:
+        folder = options.checkpoint and options.checkpoint / f"network-{number}"
+        return fit(recipe, parts, width, options.seed, options.threads, watch(recipe, what),
+                   folder, options.resume)  # fmt: skip
+
+    baseline = train(0, linear, "linear model")
+    fitted = [train(i, recipe, f"network {i}/{len(others)}")
+              for i, recipe in enumerate(others, start=1)]  # fmt: skip
     return baseline, min(fitted, key=lambda one: one.loss)
 
 
