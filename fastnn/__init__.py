@@ -55,14 +55,14 @@ from fastnn.trainer import History, Trainer
 from fastnn.typed import *
 
 if TYPE_CHECKING:
-    from fastnn import report
+    from fastnn import report, sklearn
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    if name == "report":  # what few need is loaded when it is asked for
-        return _import_module("fastnn.report")
+    if name in ("report", "sklearn"):  # what few need is loaded when it is asked for
+        return _import_module(f"fastnn.{name}")
     raise _refusal("fastnn", name, __all__)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastnn.autograd import Array
 from fastnn.nn.module import Module
-from fastnn.random import default_generator
+from fastnn.random import fork_rng
 from fastnn.structure import pack, unpack
 from fastnn.tensor import Tensor
 
@@ -141,15 +141,13 @@ def build(tree: Any, arrays: Mapping[str, Array], classes: Sequence[type[Module]
         ValueError: if it is not such a tree, needs a class that is not given, or does not fit the
             arrays.
     """
-    random = default_generator.get_state()  # initial values are drawn, and then overwritten
     try:
-        builder = _Builder(arrays, classes)
-        model = builder.module(tree, "")
-        builder.fill(model)
+        with fork_rng():  # initial values are drawn, and then overwritten
+            builder = _Builder(arrays, classes)
+            model = builder.module(tree, "")
+            builder.fill(model)
     except RecursionError:
         raise ValueError("the modules are nested too deep") from None
-    finally:
-        default_generator.set_state(random)
     return model
 
 

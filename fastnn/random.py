@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from fastnn import options
 
-__all__ = ["Generator", "default_generator", "initial_seed", "manual_seed", "next_seed"]
+__all__ = ["Generator", "default_generator", "fork_rng", "initial_seed", "manual_seed",
+           "next_seed"]  # fmt: skip
 
 
 class Generator:
@@ -109,6 +112,25 @@ def manual_seed(seed: int) -> Generator:
     True
     """
     return default_generator.manual_seed(seed)
+
+
+@contextmanager
+def fork_rng() -> Iterator[Generator]:
+    """The default generator for a block; afterwards it goes on as if nothing had been drawn.
+
+    >>> import fastnn
+    >>> _ = fastnn.manual_seed(0)
+    >>> with fork_rng() as generator:
+    ...     _ = generator.manual_seed(1)
+    ...     _ = fastnn.rand(2)
+    >>> fastnn.initial_seed()
+    0
+    """
+    state = default_generator.get_state()
+    try:
+        yield default_generator
+    finally:
+        default_generator.set_state(state)
 
 
 def initial_seed() -> int:

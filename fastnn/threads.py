@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from fastnn import _core
 from fastnn.options import whole
 
-__all__ = ["get_num_threads", "set_num_threads"]
+__all__ = ["get_num_threads", "limited_threads", "set_num_threads"]
+
+_limit = 0  # what `set_num_threads` was given last; 0 is no limit
 
 
 def get_num_threads() -> int:
@@ -33,7 +37,31 @@ def set_num_threads(n: int) -> None:
     >>> import fastnn
     >>> fastnn.set_num_threads(fastnn.get_num_threads())
     """
-    _core.set_num_threads(min(whole("set_num_threads", "n", n, 1), 2**31 - 1))
+    _set(min(whole("set_num_threads", "n", n, 1), 2**31 - 1))
+
+
+@contextmanager
+def limited_threads(n: int | None) -> Iterator[None]:
+    """Use at most `n` threads in a block, None as many as otherwise; then the limit of before.
+
+    >>> with limited_threads(1):
+    ...     get_num_threads()
+    1
+    """
+    before = _limit
+    if n is not None:
+        set_num_threads(n)
+    try:
+        yield
+    finally:
+        if n is not None:
+            _set(before)
+
+
+def _set(n: int) -> None:
+    global _limit
+    _limit = n
+    _core.set_num_threads(n)
 
 
 def _from_environment() -> None:

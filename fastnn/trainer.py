@@ -9,6 +9,7 @@ from typing import Any
 
 from fastnn.autograd import Array
 from fastnn.callbacks import Callback, Hooks, ProgressBar
+from fastnn.data.order import GeneratorLike
 from fastnn.history import History
 from fastnn.interrupts import InterruptGuard
 from fastnn.metrics import Named, is_regression, resolve
@@ -60,7 +61,7 @@ class Trainer:
         clip_grad_value: Limit each gradient element to this magnitude.
         l1: Factor of the penalty `l1 * sum |w|` over all parameters.
         accumulate: Batches an optimizer step; the gradient is that of the batches joined to one.
-        seed: Of the shuffles; the same seed gives the same run.
+        seed: Of the shuffles; the same seed gives the same run. Or any `generator` of `DataLoader`.
         scheduler_interval: "epoch" or "step", instead of what the schedule's class says.
         l2: Factor of the penalty `l2 / 2 sum w^2 / n` over all matrices among the parameters, so
             neither biases nor norms, with n the rows of the step or their weights summed:
@@ -103,7 +104,7 @@ class Trainer:
         clip_grad_value: float | None = None,
         l1: float = 0.0,
         accumulate: int = 1,
-        seed: int = 0,
+        seed: GeneratorLike = 0,
         *,
         scheduler_interval: str | None = None,
         l2: float = 0.0,

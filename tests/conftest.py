@@ -26,6 +26,8 @@ from fastnn import _core
 collect_ignore = []
 if importlib.util.find_spec("torch") is None:
     collect_ignore += ["torch_parity", "torch_support.py"]
+if importlib.util.find_spec("sklearn") is None or importlib.util.find_spec("sklearn.base") is None:
+    collect_ignore.append("sklearn")  # that folder itself is found as a module of the name
 if support.kernel_compiler() is None:  # an installed package without its sources
     collect_ignore.append("test_symbols.py")
 

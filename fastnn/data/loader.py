@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastnn.data.collate import default_collate, default_convert
 from fastnn.data.dataset import Indexable, IterableDataset, as_indices, fetch_batch
 from fastnn.data.frames import is_frame
-from fastnn.data.order import GeneratorLike, SeedSource, draw_seed, epoch_order
+from fastnn.data.order import GeneratorLike, OrderSource, SeedSource, draw_seed, epoch_order
 from fastnn.data.sampler import BatchSampler
 from fastnn.options import flag, whole
 
@@ -58,7 +58,8 @@ class DataLoader(Generic[T_co]):
             `batch_size=None` it gets one sample.
         pin_memory: Accepted; CPU memory needs no pinning.
         drop_last: Whether to leave out a last batch of fewer than `batch_size` samples.
-        generator: An int seed, a `fastnn.Generator` or a `numpy.random.Generator`.
+        generator: An int seed, a `fastnn.Generator` or a `numpy.random.Generator`; or an object
+            whose `next_order(n)` gives the order of a pass over n samples.
         **worker_options: PyTorch's further options for worker processes; accepted and kept.
 
     Raises:
@@ -169,6 +170,8 @@ class DataLoader(Generic[T_co]):
     def _order(self, n: int) -> NDArray[np.int64]:
         if not self.shuffle:
             return np.arange(n)
+        if isinstance(self.generator, OrderSource):
+            return as_indices(self.generator.next_order(n), n, "generator")
         seed = draw_seed(self.generator)
         if not isinstance(self.generator, int | np.integer):
             return epoch_order(n, seed)
@@ -195,7 +198,7 @@ class DataLoader(Generic[T_co]):
                 "DataLoader: expected an IterableDataset without shuffle, sampler and "
                 "batch_sampler, for a stream has its own order"
             )
-        if not isinstance(self.generator, np.random.Generator | SeedSource | None):
+        if not isinstance(self.generator, np.random.Generator | SeedSource | OrderSource | None):
             draw_seed(self.generator)  # a plain seed: nothing is drawn, but it is checked
 
 

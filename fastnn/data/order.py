@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastnn import options
 from fastnn import random as _random
 
-__all__ = ["GeneratorLike", "SeedSource", "draw_seed", "epoch_order", "uniforms"]
+__all__ = ["GeneratorLike", "OrderSource", "SeedSource", "draw_seed", "epoch_order", "uniforms"]
 
 # Last word of the Philox counter: keeps orders apart from other streams started from the same seed.
 _ORDER_STREAM = 0x6F72646572
@@ -24,8 +24,17 @@ class SeedSource(Protocol):
     def next_seed(self) -> int: ...
 
 
+@runtime_checkable
+class OrderSource(Protocol):
+    """Whatever hands out the orders of a `DataLoader`'s passes itself."""
+
+    def next_order(self, n: int) -> NDArray[np.int64]: ...
+
+
 # A string: to name np.random would import it, 6 ms that `import fastnn` need not spend.
-GeneratorLike: TypeAlias = "int | np.integer[Any] | np.random.Generator | SeedSource | None"
+GeneratorLike: TypeAlias = (
+    "int | np.integer[Any] | np.random.Generator | SeedSource | OrderSource | None"
+)
 _KINDS = "None, an int, a numpy.random.Generator or a fastnn.Generator"
 
 

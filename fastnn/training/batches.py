@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.data import DataLoader, IterableDataset, MinMaxScale, Standardize, TensorDataset
+from fastnn.data.order import GeneratorLike
 from fastnn.metrics import is_regression
 from fastnn.nn import Flatten, Identity, Module, Sequential, WeightedLoss
 from fastnn.tensor import Tensor, as_array, as_stored
@@ -69,7 +70,9 @@ def input_rows(X: Any, model: Module) -> CastRows:
     return CastRows([(X, _input_dtype(model))])
 
 
-def make_loader(data: Any, batch_size: int, shuffle: bool, drop_last: bool, seed: int) -> Loader:
+def make_loader(
+    data: Any, batch_size: int, shuffle: bool, drop_last: bool, seed: GeneratorLike
+) -> Loader:
     """A loader of any data; one that is given decides on everything, a stream on its order."""
     if isinstance(data, DataLoader):
         return data
