@@ -174,6 +174,9 @@ class Loss(nn.CrossEntropyLoss):
 
 
 SPARSE = (_rng.random((300, 200)) < 0.02).astype(np.float32) * np.float32(50)
+# A pixel that a quarter of the digits touch: its quartile lies between no grey and the faintest.
+EDGE = _rng.integers(0, 2, (128, 6)).astype(np.float32)
+EDGE[:, 0] = np.repeat([0, 1 / 255], [96, 32])
 FINE: dict[str, Callable[[], list[str]]] = {
     "scaled inputs": lambda: told(mlp(6, 8, 3), (X, Y)),
     "a scaler first": lambda: told(nn.Sequential(Standardize().fit(UNEVEN), mlp(6, 8, 3)),
@@ -183,6 +186,7 @@ FINE: dict[str, Callable[[], list[str]]] = {
     "layer norm first": lambda: told(nn.Sequential(nn.LayerNorm(6), mlp(6, 8, 3)), (PIXELS, Y)),
     "scaled in forward": lambda: told(Net(lambda x: x / 255, F.relu), (PIXELS, Y)),
     "sparse columns": lambda: told(mlp(200, 8, 3), (SPARSE, Y)),
+    "the edge of digits": lambda: told(mlp(6, 8, 3), (EDGE, Y[:128])),
     "a constant column": lambda: told(mlp(6, 8, 3), (X * np.float32([1, 1, 1, 0, 1, 1]), Y)),
     "few rows": lambda: told(mlp(6, 8, 3), (UNEVEN[:40], Y[:40]), lr=1e-9),
     "no epoch": lambda: told(mlp(6, 8, 3), (UNEVEN, Y), epochs=0),

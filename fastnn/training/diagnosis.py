@@ -162,7 +162,7 @@ def _of_scale(X: Array) -> str | None:
         return None
     with np.errstate(over="ignore"):
         sizes = np.sqrt((table**2).mean(0))
-    low, high = np.percentile(table, [25, 75], axis=0)
+    low, high = np.percentile(table, [25, 75], axis=0, method="nearest")  # numbers that occur
     spreads = np.where(high > low, high - low, np.nan)  # NaN: constant, or nearly always zero
     advice = "; make fastnn.data.Standardize().fit(X) the first layer, or scale them yourself"
     if sizes.max() > _HUGE and table.min() >= 0 and table.max() <= 255 and not (table % 1).any():
