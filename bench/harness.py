@@ -6,6 +6,7 @@ A workload is a file in `bench/workloads/` with
     def check(case, answer) -> None            raises `WrongAnswerError`; runs before any timing
     @contestant("name", needs=("torch",))      one function per rival
     def torch_eager(case) -> Entry: ...
+    CONTESTANTS = [torch_eager, ...]           in the order of the tables
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -23,7 +24,7 @@ from types import ModuleType
 from typing import Any, Literal, Self
 
 import machine
-from results import SLOWER, CaseResult, GroupResult, Timing, WorkloadResult
+from results import SLOWER, CaseResult, GroupResult, Measured, WorkloadResult
 from worker import UnavailableError, Worker, WrongAnswerError
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "WrongAnswerError",
     "contestant",
     "load_workload",
+    "summary",
     "workload_names",
 ]
 
@@ -46,11 +48,21 @@ PEAK_EVERY = 2.0  # seconds between two measurements of the peak, which take 0.2
 
 @dataclass(frozen=True)
 class Case:
-    """One problem to solve; `flops` is the arithmetic of one run."""
+    """One problem to solve.
+
+    Args:
+        name: As printed.
+        flops: The arithmetic of one run; 0 where that is not the point.
+        params: What the contestants of the workload look at.
+        count: How many equal parts a run has, where tables show what one of them needs.
+        size: Where the case lies on the axis of a sweep.
+    """
 
     name: str
     flops: float
     params: dict[str, Any]
+    count: int = 1
+    size: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,10 @@ class Group:
     """Cases that are timed alike and shown in one table.
 
     Args:
-        view: Which table, a key of `results.VIEWS`.
+        view: Which table, a key of `views.VIEWS`.
+        quantity: What is measured; anything but seconds is measured by the contestants.
+        each: What one of the `count` parts of a run is called: "step", "row".
+        axis: What the `size` of a sweep's cases is.
         rounds: Turns of each contestant.
         turn_seconds: Short runs are repeated to fill this time, or a little more, in each turn.
         cases_per_turn: Where cases are short and many, a turn that takes several of them saves
@@ -71,7 +86,10 @@ class Group:
 
     title: str
     cases: Sequence[Case]
-    view: Literal["contestants", "cases", "losses"]
+    view: Literal["contestants", "matrix", "transposed", "rates", "sizes", "losses"]
+    quantity: Literal["seconds", "bytes"] = "seconds"
+    each: str = ""
+    axis: str = ""
     rounds: int = 7
     turn_seconds: float = 0.05
     cases_per_turn: int = 1
@@ -91,11 +109,13 @@ class Entry:
         run: What is timed.
         answer: Solves the problem, or a part of it, for `check`; not timed.
         prepare: Called before each turn, not timed.
+        measures: Whether `run` returns the value itself, and is not timed.
     """
 
-    run: Callable[[], object]
+    run: Callable[[], Any]
     answer: Callable[[], Any]
     prepare: Callable[[], object] = _nothing
+    measures: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +125,7 @@ class Contestant:
     needs: tuple[str, ...]
     ours: bool
     slow: bool
+    threads: int | None
 
     def missing(self) -> str | None:
         """Return the first needed module that is not installed."""
@@ -112,7 +133,12 @@ class Contestant:
 
 
 def contestant(
-    name: str, *, needs: tuple[str, ...], ours: bool = False, slow: bool = False
+    name: str,
+    *,
+    needs: tuple[str, ...],
+    ours: bool = False,
+    slow: bool = False,
+    threads: int | None = None,
 ) -> Callable[[Callable[[Case], Entry]], Contestant]:
     """Make a contestant of a function that builds an `Entry`.
 
@@ -121,8 +147,9 @@ def contestant(
         needs: Modules without which it is left out.
         ours: The rivals are compared with it.
         slow: Takes part only when asked for with `--slow`.
+        threads: At most so many, where the rest of the session may have more.
     """
-    return lambda build: Contestant(name, build, needs, ours, slow)
+    return lambda build: Contestant(name, build, needs, ours, slow, threads)
 
 
 def workload_names() -> list[str]:
@@ -135,9 +162,9 @@ def load_workload(name: str) -> ModuleType:
     return importlib.import_module(f"workloads.{name}")
 
 
-def contestants_of(workload: ModuleType) -> list[Contestant]:
-    """In the order of the file."""
-    return [each for each in vars(workload).values() if isinstance(each, Contestant)]
+def summary(name: str) -> str:
+    """Return the first line of a workload's file."""
+    return (load_workload(name).__doc__ or "").partition("\n")[0]
 
 
 class Stand:
@@ -146,6 +173,8 @@ class Stand:
     def __init__(self, entry: Entry, turn_seconds: float) -> None:
         self._entry = entry
         self._samples, self._calls = 1, 1
+        if entry.measures:
+            return
         entry.prepare()
         if self._sample() < LONG_RUN:
             self._samples = SAMPLES_PER_TURN
@@ -153,8 +182,10 @@ class Stand:
                 self._calls *= 2
 
     def turn(self) -> float:
-        """Take one turn; returns seconds per run, the median of its samples."""
+        """Take one turn; returns the median seconds per run, or what the entry measured."""
         self._entry.prepare()
+        if self._entry.measures:
+            return float(self._entry.run())
         if self._samples > 1:
             self._sample()  # untimed: wakes the threads and warms the caches
         return median(self._sample() for _ in range(self._samples))
@@ -175,7 +206,7 @@ class Booth:
 
     def __init__(self, workload: str, name: str, threads: int) -> None:
         self._workload = load_workload(workload)
-        named = {each.name: each for each in contestants_of(self._workload)}
+        named = {each.name: each for each in self._workload.CONTESTANTS}
         self._contestant = named[name]
         self._threads = threads
         self._stands: list[Stand] = []
@@ -183,9 +214,9 @@ class Booth:
     def enter(self, cases: Sequence[Case], turn_seconds: float) -> None:
         """Build the entries, check their answers and warm them up; the cases before are over."""
         self._stands = []
-        machine.limit_libraries(self._contestant.needs, self._threads)
         for case in cases:
             entry = self._contestant.build(case)
+            machine.limit_libraries(self._threads)
             try:
                 self._workload.check(case, entry.answer())
             except WrongAnswerError as error:
@@ -219,6 +250,8 @@ class Session:
     def __enter__(self) -> Self:
         machine.limit_environment(self.threads)
         self.facts = machine.describe(self.threads)
+        if self.quick:
+            self.facts["mode"] = "a quick run, which says nothing about speed"
         self._peak_due = 0.0
         self._meter: Worker | None = None
         self._stack = ExitStack()
@@ -238,13 +271,14 @@ class Session:
         workload = load_workload(name)
         with ExitStack() as stack:
             workers: dict[Contestant, Worker] = {}
-            for each in self._present(contestants_of(workload)):
-                worker = Worker(self.threads, Booth, name, each.name, self.threads)
+            for each in self._present(workload.CONTESTANTS):
+                threads = min(self.threads, each.threads or self.threads)
+                worker = Worker(threads, Booth, name, each.name, threads)
                 workers[each] = stack.enter_context(worker)
             groups = [self._group(group, workers) for group in workload.groups(self.quick)]
         return WorkloadResult(name, groups)
 
-    def _present(self, contestants: list[Contestant]) -> Iterator[Contestant]:
+    def _present(self, contestants: Iterable[Contestant]) -> Iterator[Contestant]:
         for each in contestants:
             if each.slow and not self.slow:
                 self._leave_out(each.name, "takes part with --slow")
@@ -261,7 +295,7 @@ class Session:
             results += self._time(cases, group, self._enter(cases, group, workers))
         self._measure_peak()
         _progress("")
-        return GroupResult(group.title, group.view, results)
+        return GroupResult(group.title, group.view, group.quantity, group.each, group.axis, results)
 
     def _enter(
         self, cases: Sequence[Case], group: Group, workers: dict[Contestant, Worker]
@@ -283,7 +317,13 @@ class Session:
         self, cases: Sequence[Case], group: Group, workers: dict[Contestant, Worker]
     ) -> list[CaseResult]:
         results = [
-            CaseResult(case.name, case.flops, [Timing(c.name, c.ours, []) for c in workers])
+            CaseResult(
+                case.name,
+                case.flops,
+                [Measured(each.name, each.ours, []) for each in workers],
+                case.count,
+                case.size,
+            )
             for case in cases
         ]
         unclear = list(range(len(cases)))
@@ -293,9 +333,9 @@ class Session:
                 places = list(enumerate(workers.values()))
                 # There and back, so that nobody always follows the same.
                 for place, worker in places if number % 2 == 0 else reversed(places):
-                    seconds = worker.call("turn", unclear)
-                    for index, value in zip(unclear, seconds, strict=True):
-                        results[index].timings[place].seconds.append(value)
+                    values = worker.call("turn", unclear)
+                    for index, value in zip(unclear, values, strict=True):
+                        results[index].measured[place].values.append(value)
             ratios = [(index, results[index].worst_ratio()) for index in unclear]
             unclear = [index for index, ratio in ratios if ratio is not None and ratio < SLOWER]
             if not unclear:

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "torch", "jax", "scikit-learn")
+LIBRARIES = ("numpy", "torch", "jax", "scikit-learn", "onnxruntime")
 THREAD_VARIABLES = (
     "FASTNN_NUM_THREADS",
     "OMP_NUM_THREADS",
@@ -41,16 +41,16 @@ def limit_process(threads: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
-def limit_libraries(names: tuple[str, ...], threads: int) -> None:
-    """Tell the libraries that have a call for it."""
-    if "torch" in names:
-        import torch
+def limit_libraries(threads: int) -> None:
+    """Tell the libraries that have a call for it, those of them that are loaded."""
+    for name in ("torch", "fastnn"):
+        if name in sys.modules:
+            sys.modules[name].set_num_threads(threads)
 
-        torch.set_num_threads(threads)
-    if "fastnn" in names:
-        import fastnn
 
-        fastnn.set_num_threads(threads)
+def allowed_threads() -> int:
+    """What a contestant's process may use, for libraries that are told in a call of their own."""
+    return min(int(os.environ["OMP_NUM_THREADS"]), available_cores())
 
 
 class PeakMeter:
@@ -59,7 +59,7 @@ class PeakMeter:
     def __init__(self, threads: int) -> None:
         import fastnn
 
-        limit_libraries(("fastnn",), threads)
+        limit_libraries(threads)
         self._fastnn: Any = fastnn
         self._threads = threads
 

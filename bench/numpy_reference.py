@@ -3,7 +3,7 @@
 The recipe is the one of every MNIST tutorial: ReLU hidden layers, mean softmax cross-entropy on
 integer labels, Adam, batches of 100. It is written as fast as NumPy allows without losing its
 shape: every buffer is allocated once, every operation writes into one (`out=`), and all
-parameters live in one flat array, so that Adam is one pass over it.
+parameters live in one flat array, so that Adam is one pass over it. Plain SGD is there as well.
 
     python bench/numpy_reference.py [--epochs 10] [--float64]
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -77,8 +77,20 @@ class Adam:
             p -= t
 
 
+class SGD:
+    """Plain gradient descent over one flat parameter array, in place."""
+
+    def __init__(self, params: Floats, grads: Floats, lr: float = 0.1) -> None:
+        self.params, self.grads, self.lr = params, grads, lr
+
+    def step(self) -> None:
+        """Update in place: p -= lr * g; the gradient is not needed any more."""
+        self.grads *= self.lr
+        self.params -= self.grads
+
+
 class NumpyMLP:
-    """Linear-ReLU-...-Linear with mean softmax cross-entropy and Adam.
+    """Linear-ReLU-...-Linear with mean softmax cross-entropy and an optimizer.
 
     Weights are (out, in) as in PyTorch. The other orientation is no faster: over the three
     products of a layer the two came out equal within 2 %.
@@ -88,7 +100,8 @@ class NumpyMLP:
         dtype: float32 for speed, float64 as an oracle.
         max_batch: Largest batch that `step` accepts; the buffers are made for it.
         seed: Seed of the initial weights, uniform in +-1/sqrt(in) as `torch.nn.Linear`.
-        lr: Learning rate of Adam.
+        lr: Learning rate.
+        optimizer: `Adam` or `SGD`.
     """
 
     def __init__(
@@ -99,6 +112,7 @@ class NumpyMLP:
         max_batch: int = 100,
         seed: int = 0,
         lr: float = 1e-3,
+        optimizer: Callable[[Floats, Floats, float], Adam | SGD] = Adam,
     ) -> None:
         self.sizes = tuple(sizes)
         self.dtype = np.dtype(dtype)
@@ -106,7 +120,7 @@ class NumpyMLP:
         self.flat_params, self.params = _flat_parameters(self.sizes, self.dtype)
         self.flat_grads, self.grads = _flat_parameters(self.sizes, self.dtype)
         self.load(initial_weights(self.sizes, seed))
-        self.optimizer = Adam(self.flat_params, self.flat_grads, lr)
+        self.optimizer = optimizer(self.flat_params, self.flat_grads, lr)
 
         # activations[i] is the input of layer i, the last one the logits; deltas likewise.
         self._activations = [np.empty((max_batch, n), self.dtype) for n in self.sizes]

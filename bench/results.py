@@ -1,56 +1,70 @@
-"""What a benchmark run found: dataclasses, their JSON, and the tables made of them."""
+"""What a benchmark run found: dataclasses, and their JSON. `views.py` and `charts.py` show it."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import geometric_mean, median
+from statistics import median
 from typing import Any
 
 SLOWER = 1.10  # a case counts as lost where ours takes more than this times the rival's seconds
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Seconds per run of one contestant on one case, one entry for each turn."""
+class Measured:
+    """What one contestant needed for one run of a case, one value for each turn."""
 
     name: str
     ours: bool
-    seconds: list[float]
+    values: list[float]
 
     @property
     def median(self) -> float:
-        return median(self.seconds)
+        return median(self.values)
 
     @property
     def best(self) -> float:
-        return min(self.seconds)
+        return min(self.values)
 
     @property
     def spread(self) -> float:
         """Half the range over the median: 0.03 reads "+- 3 %"."""
-        return (max(self.seconds) - min(self.seconds)) / 2 / self.median
+        return (max(self.values) - min(self.values)) / 2 / self.median
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """All contestants on one case; `flops` is the arithmetic of one run."""
+    """All contestants on one case; the fields are those of `harness.Case`."""
 
     name: str
     flops: float
-    timings: list[Timing]
+    measured: list[Measured]
+    count: int = 1
+    size: float = 0.0
 
     @property
-    def ours(self) -> list[Timing]:
-        return [timing for timing in self.timings if timing.ours]
+    def ours(self) -> list[Measured]:
+        return [each for each in self.measured if each.ours]
 
     @property
-    def rivals(self) -> list[Timing]:
-        return [timing for timing in self.timings if not timing.ours]
+    def rivals(self) -> list[Measured]:
+        return [each for each in self.measured if not each.ours]
+
+    @property
+    def by_name(self) -> dict[str, Measured]:
+        return {each.name: each for each in self.measured}
+
+    def gflops(self, measured: Measured) -> float:
+        return self.flops / measured.median / 1e9
+
+    def ratio(self, measured: Measured) -> float | None:
+        """Divide by what the first of ours needs: above 1 we win; None where one needs nothing."""
+        ours = self.ours
+        if not ours or ours[0].median <= 0 or measured.median <= 0:
+            return None
+        return measured.median / ours[0].median
 
     def worst_ratio(self) -> float | None:
         """Divide the fastest rival's seconds by those of our slowest: below 1 we are slower.
@@ -60,16 +74,32 @@ class CaseResult:
         """
         if not self.ours or not self.rivals:
             return None
-        return min(t.best for t in self.rivals) / max(t.best for t in self.ours)
+        return min(each.best for each in self.rivals) / max(each.best for each in self.ours)
 
 
 @dataclass(frozen=True)
 class GroupResult:
-    """Cases that are shown together; `view` names the table, a key of VIEWS."""
+    """Cases that are shown together; all but the last field are those of `harness.Group`."""
 
     title: str
     view: str
+    quantity: str
+    each: str
+    axis: str
     cases: list[CaseResult]
+
+    def value(self, case: CaseResult, measured: Measured) -> float:
+        """Return what one part of a run needs (a step, a row), or all of it where none is named."""
+        return measured.median / case.count if self.each else measured.median
+
+    @property
+    def names(self) -> list[str]:
+        """Every contestant that took part in any case, in the order of the workload."""
+        return list(dict.fromkeys(each.name for case in self.cases for each in case.measured))
+
+    @property
+    def our_names(self) -> list[str]:
+        return list(dict.fromkeys(each.name for case in self.cases for each in case.ours))
 
 
 @dataclass(frozen=True)
@@ -101,7 +131,8 @@ class Report:
     def machine_line(self) -> str:
         """One line: where and with what this was measured."""
         shown = [self.machine[key] for key in ("cpu", "cores", "threads", "os")]
-        shown += [f"{name} {self.machine[name]}" for name in self.machine if name in VERSIONED]
+        shown += [self.machine["mode"]] if "mode" in self.machine else []
+        shown += [f"{name} {self.machine[name]}" for name in VERSIONED if name in self.machine]
         if self.peak is not None:
             low, high = min(self.peak_gflops), max(self.peak_gflops)
             shown.append(f"FMA peak {self.peak:.0f} GFLOP/s float32 ({low:.0f} to {high:.0f})")
@@ -116,7 +147,9 @@ class Report:
         return cls(**data | {"workloads": [_workload(each) for each in data["workloads"]]})
 
 
-VERSIONED = ("fastnn", "isa", "python", "numpy", "torch", "jax", "scikit-learn")
+VERSIONED = (
+    "fastnn", "isa", "python", "numpy", "torch", "jax", "scikit-learn", "onnxruntime",
+)  # fmt: skip
 
 
 def _workload(data: dict[str, Any]) -> WorkloadResult:
@@ -128,132 +161,17 @@ def _group(data: dict[str, Any]) -> GroupResult:
 
 
 def _case(data: dict[str, Any]) -> CaseResult:
-    return CaseResult(**data | {"timings": [Timing(**each) for each in data["timings"]]})
+    return CaseResult(**data | {"measured": [Measured(**each) for each in data["measured"]]})
 
 
-@dataclass(frozen=True)
-class Table:
-    """A heading, remarks under it, and rows of text; the first column is a name."""
-
-    title: str
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    remarks: Sequence[str] = ()
-
-    def text(self) -> str:
-        """For the terminal: aligned columns."""
-        lines = [self.title, *self.remarks]
-        if self.rows:
-            columns = list(zip(self.header, *self.rows, strict=True))
-            widths = [max(map(len, column)) for column in columns]
-            lines += [_aligned(row, widths) for row in (self.header, *self.rows)]
-        return "\n".join(lines)
-
-    def markdown(self) -> str:
-        """For a README: a pipe table."""
-        lines = [f"**{self.title}**", "", *self.remarks]
-        if self.rows:
-            rule = [":---"] + ["---:"] * (len(self.header) - 1)
-            lines += [""] if self.remarks else []
-            lines += [f"| {' | '.join(row)} |" for row in (self.header, rule, *self.rows)]
-        return "\n".join(lines)
+def amount(value: float, quantity: str) -> str:
+    """Write a value with three digits, in the unit that suits it."""
+    units = UNITS[quantity]
+    scale, unit = next(((s, u) for s, u in units if abs(value) >= s), units[-1])
+    return f"{value / scale:.3g} {unit}"
 
 
-def tables(report: Report) -> Iterator[Table]:
-    """Make a table of every group of the run."""
-    for workload in report.workloads:
-        for group in workload.groups:
-            if group.cases:
-                yield VIEWS[group.view](group, report.peak)
-
-
-def contestants_table(group: GroupResult, peak: float | None) -> Table:
-    """Show a row for each contestant; for a group of one case."""
-    (case,) = group.cases
-    header = ["contestant", "seconds", "spread", "GFLOP/s", "share of peak"]
-    header += [f"time / {ours.name}" for ours in case.ours]
-    rows = [
-        [
-            timing.name,
-            duration(timing.median),
-            f"± {timing.spread:.0%}",
-            f"{case.flops / timing.median / 1e9:.1f}",
-            _share(case, timing, peak),
-            *(f"{timing.median / ours.median:.2f}" for ours in case.ours),
-        ]
-        for timing in case.timings
-    ]
-    return Table(group.title, header, rows)
-
-
-def cases_table(group: GroupResult, peak: float | None) -> Table:
-    """Show a row for each case, a rate for each contestant."""
-    names = list(dict.fromkeys(timing.name for case in group.cases for timing in case.timings))
-    ours = next((timing for case in group.cases for timing in case.ours), None)
-    header = ["GFLOP/s"]
-    for name in names:
-        header += [name, "share of peak"] if ours and name == ours.name else [name]
-    header += [f"{name} time / {ours.name}" for name in names if ours and name != ours.name]
-    return Table(group.title, header, [_case_row(case, names, peak) for case in group.cases])
-
-
-def _case_row(case: CaseResult, names: Sequence[str], peak: float | None) -> list[str]:
-    timings = {timing.name: timing for timing in case.timings}
-    ours = case.ours[0] if case.ours else None
-    rates, ratios = [], []
-    for name in names:
-        timing = timings[name]
-        rates.append(f"{case.flops / timing.median / 1e9:.1f}")
-        if timing is ours:
-            rates.append(_share(case, timing, peak))
-        elif ours:
-            ratios.append(f"{timing.median / ours.median:.2f}")
-    return [case.name, *rates, *ratios]
-
-
-def losses_table(group: GroupResult, _peak: float | None) -> Table:
-    """Show many cases in few lines: how the ratios lie, the worst, and every case we lose."""
-    ratios = {case.name: ratio for case in group.cases if (ratio := case.worst_ratio())}
-    if not ratios:
-        return Table(group.title, remarks=["nothing to compare: ours or every rival is left out"])
-    worst = min(ratios, key=ratios.__getitem__)
-    lost = [case for case in group.cases if ratios.get(case.name, math.inf) < 1 / SLOWER]
-    remarks = [
-        f"{len(ratios)} cases, time rival / ours in their best turns: geometric mean "
-        f"{geometric_mean(ratios.values()):.2f}, median {median(ratios.values()):.2f}, "
-        f"worst {ratios[worst]:.2f} ({worst}); {len(lost)} slower by more than {SLOWER - 1:.0%}."
-    ]
-    lost.sort(key=lambda case: ratios[case.name])
-    rows = [
-        [case.name, *(duration(t.best) for t in case.timings), f"{ratios[case.name]:.2f}"]
-        for case in lost
-    ]
-    header = ["slower", *(t.name for t in group.cases[0].timings), "time rival / ours"]
-    return Table(group.title, header, rows, remarks)
-
-
-VIEWS: dict[str, Callable[[GroupResult, float | None], Table]] = {
-    "contestants": contestants_table,
-    "cases": cases_table,
-    "losses": losses_table,
+UNITS: dict[str, list[tuple[float, str]]] = {
+    "seconds": [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")],
+    "bytes": [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")],
 }
-
-
-def duration(seconds: float) -> str:
-    """Write seconds with four digits, in the unit that suits them."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= scale:
-            return f"{seconds / scale:.4g} {unit}"
-    return f"{seconds * 1e9:.4g} ns"
-
-
-def _share(case: CaseResult, timing: Timing, peak: float | None) -> str:
-    return "-" if peak is None else f"{case.flops / timing.median / 1e9 / peak:.0%}"
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = [
-        cell.rjust(width) if i else cell.ljust(width)
-        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    return "  ".join(["", first, *others])

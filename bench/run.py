@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import machine
-from harness import Session, load_workload, workload_names
-from results import Report, tables
+from harness import Session, summary, workload_names
+from results import Report
+from views import tables
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def _parse() -> argparse.Namespace:
     names = workload_names()
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="workloads:\n" + "\n".join(f"  {name:14}{_summary(name)}" for name in names),
+        epilog="workloads:\n" + "\n".join(f"  {name:14}{summary(name)}" for name in names),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("workloads", nargs="*", metavar="workload", help="all by default")
@@ -49,10 +50,6 @@ def _parse() -> argparse.Namespace:
     if not 1 <= args.threads <= machine.available_cores():
         parser.error(f"--threads: expected 1 to {machine.available_cores()}, got {args.threads}")
     return args
-
-
-def _summary(name: str) -> str:
-    return (load_workload(name).__doc__ or "").partition("\n")[0]
 
 
 if __name__ == "__main__":

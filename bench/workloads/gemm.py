@@ -28,7 +28,7 @@ def groups(quick: bool) -> list[Group]:
     named = [_case(op, *shape) for shape in LAYERS for op in ("forward", "dX", "dW")]
     grid = [*_grid(quick), *_layouts()]
     return [
-        Group("Products of a linear layer, float32", named, view="cases", rounds=3 if quick else 7),
+        Group("Products of a linear layer, float32", named, view="rates", rounds=3 if quick else 7),
         Group(
             f"Products from 1x1x1 to {'x'.join([str(max(SIZES))] * 3)}",
             grid,
@@ -95,6 +95,9 @@ def torch(case: Case) -> Entry:
         "dW": partial(torch.mm, a.t(), b, out=c),
     }
     return _entry(calls[case.params["op"]], out)
+
+
+CONTESTANTS = [fastnn, numpy, torch]
 
 
 def _entry(run: Callable[[], object], out: Array) -> Entry:
