@@ -24,6 +24,7 @@ EDGE = "#808080"
 TEXT = "#262626"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", "-.", ":")
+TIMES = "\N{MULTIPLICATION SIGN}"
 NOUNS = {"seconds": "time", "bytes": "size"}
 WIDTH = 8.5  # inches
 BAR = 0.25  # inches
@@ -124,7 +125,9 @@ def _value_label(group: GroupResult, case: CaseResult, each: Measured) -> str:
     """Write the value and, for others than the first of ours, how many times as much that is."""
     value = amount(group.value(case, each), group.quantity)
     ratio = case.ratio(each)
-    return value if ratio is None or each in case.ours[:1] else f"{value}  ({ratio:.3g} x)"
+    if ratio is None or each in case.ours[:1]:
+        return value
+    return f"{value}  ({ratio:.2f}{TIMES})" if ratio < 10 else f"{value}  ({ratio:.3g}{TIMES})"
 
 
 def _colour(group: GroupResult, each: Measured) -> str:
@@ -247,7 +250,7 @@ def scatter(part: SubFigure, group: GroupResult, _peak: float | None) -> None:
     axes.axhline(1, color=TEXT, lw=1, ls=(0, (4, 3)))
     axes.set_xscale("log")
     axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}x")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}{TIMES}")
     axes.grid(color="#ececec", lw=0.6)
     axes.set_xlabel("floating-point operations of the product")
     axes.set_ylabel("time of the fastest rival / ours")
