@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["Progress"]
+
+# without batches a second, so that 80 columns hold a loss and a metric
+_LINE = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 class Progress:
@@ -25,8 +29,8 @@ class Progress:
             from tqdm.auto import tqdm
 
             # each call of `show` draws: the training loop calls it by time
-            self.bar = tqdm(total=batches, desc=self.title, unit="batch", dynamic_ncols=True,
-                            mininterval=0, miniters=1)  # fmt: skip
+            self.bar = tqdm(total=batches, desc=self.title, mininterval=0, miniters=1,
+                            bar_format=_LINE, **_size())  # fmt: skip
 
     def show(self, batch: int, values: Mapping[str, float]) -> None:
         """So many batches are done, and this is what they measured on average."""
@@ -35,12 +39,14 @@ class Progress:
             self.bar.update(batch - self.bar.n)
 
     def finish(self, values: Mapping[str, float]) -> None:
-        """Show what the epoch measured."""
-        if self.bar is not None:
-            self.bar.set_postfix_str(_text(values))
-            self.close()
+        """Show what the epoch measured: a line takes the place of the bar."""
+        line = f"{self.title}: {_text(values)}"
+        if self.bar is None:
+            print(line, flush=True)
         else:
-            print(f"{self.title}: {_text(values)}", flush=True)
+            self.bar.bar_format = "{desc}"
+            self.bar.set_description_str(line)
+            self.close()
 
     def close(self) -> None:
         """Leave the bar as it stands; without effect where there is none."""
@@ -53,6 +59,15 @@ def _is_live() -> bool:
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     terminal = sys.stderr is not None and sys.stderr.isatty()  # None: a program without a console
     return terminal or "IPKernelApp" in getattr(shell, "config", ())
+
+
+def _size() -> dict[str, Any]:
+    """The terminal's, as it changes; one within a container may say that it has none."""
+    try:
+        known = all(os.get_terminal_size(sys.stderr.fileno()))
+    except OSError:  # a notebook, or what only looks like a terminal
+        known = False
+    return {"dynamic_ncols": True} if known else {"ncols": 100, "nrows": 24}
 
 
 def _text(values: Mapping[str, float]) -> str:

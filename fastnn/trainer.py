@@ -179,8 +179,8 @@ class Trainer:
             resume: Whether to go on from the newest valid checkpoint there, rates and options of
                 the optimizer included; where there is none, the training starts anew. A checkpoint
                 in the middle of an epoch takes the same data, batches and seed.
-            verbose: 0 says nothing; 1 shows a bar on a terminal, a line an epoch elsewhere (the
-                callback `ProgressBar`).
+            verbose: 0 says nothing; 1 shows a bar on a terminal and in a notebook, a line an epoch
+                elsewhere (the callback `ProgressBar`).
             checkpoint_every: Write a checkpoint also after every so many optimizer steps of an
                 epoch.
             keep_checkpoints: How many to keep, the newest.

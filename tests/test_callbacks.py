@@ -2,7 +2,10 @@
 
 import csv
 import io
+import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -13,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tqdm.auto
-from support import mlp, state_bits
+from support import ROOT, mlp, state_bits
 
 import fastnn
 from fastnn import NonFiniteError, Trainer, nn, optim
@@ -483,10 +486,13 @@ def test_a_bar_an_epoch(where: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
     history = run(trainer_of(), epochs=2, verbose=1)
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.count("\n") == 2  # one bar stays of each epoch
+    assert err.count("\n") == 2
     assert "epoch 2/2: 100%" in err
     assert "| 3/3 [" in err
-    assert f"val_loss {history.val_loss[-1]:.4f}" in err
+    for i, (line, loss) in enumerate(zip(err.split("\n")[:2], history.loss, strict=True)):
+        stays = line.split("\r")[-1].rstrip()
+        assert stays.startswith(f"epoch {i + 1}/2: loss {loss:.4f}, accuracy ")
+        assert stays.endswith(f"val_accuracy {history.metrics['val_accuracy'][i]:.4f}")
     with pytest.raises(KeyError):
         run(trainer_of(bad), verbose=1)
     assert capsys.readouterr().err.endswith("\n")  # a bar left half way is closed
@@ -520,6 +526,25 @@ def test_what_a_bar_shows_half_way(monkeypatch: pytest.MonkeyPatch, capsys: Any)
     assert drawn[-1].rstrip().endswith("loss 0.2500]")
     assert "loss 0.5000]" in drawn[-2]
     progress.close()
+
+
+@pytest.mark.parametrize(("columns", "width"), [(0, 100), (50, 50), (200, 200)])
+def test_a_terminal_of_any_width(columns: int, width: int) -> None:
+    """Within a container a terminal may say that it has no column at all."""
+    code = ("import fcntl, struct, termios\n"
+            f"size = struct.pack('HHHH', {columns // 2}, {columns}, 0, 0)\n"
+            "fcntl.ioctl(2, termios.TIOCSWINSZ, size)\n"
+            "from fastnn.progress import Progress\n"
+            "p = Progress(1, 1, 2); p.show(1, {'loss': 0.5}); p.close()")  # fmt: skip
+    master, terminal = os.openpty()
+    done = subprocess.run([sys.executable, "-c", code], stderr=terminal, cwd=ROOT, check=False)
+    os.close(terminal)
+    shown = os.read(master, 100_000).decode()
+    os.close(master)
+    assert done.returncode == 0, shown
+    lines = [line for line in re.split(r"[\r\n]+", shown) if line.strip()]
+    assert lines[-1].startswith("epoch 1/1:  50%|")
+    assert width - 2 <= len(lines[-1].rstrip()) <= width
 
 
 # --- bad input ---

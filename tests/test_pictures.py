@@ -122,6 +122,18 @@ def test_numbers_stand_out_from_their_fields() -> None:
         assert light / dark > 4.4  # WCAG asks for 4.5; sRGB is not quite a power
 
 
+def test_numbers_fit_into_their_fields() -> None:
+    """However much room the names take."""
+    figure = plot.confusion_matrix(np.repeat(TRUE, 60), np.repeat(GIVEN, 60), LONG)
+    grey(figure)  # lays it out
+    axes = figure.axes[0]
+    (x0, y0), (x1, y1) = axes.transData.transform([(0, 0), (1, 1)])
+    for text in axes.texts:
+        extent = text.get_window_extent()
+        assert extent.width < abs(x1 - x0)
+        assert extent.height < abs(y1 - y0)
+
+
 # --- images ---
 
 

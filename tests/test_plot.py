@@ -1,5 +1,6 @@
 """Pictures: what is drawn, by matplotlib's own account of it."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,15 @@ def test_panels(tmp_path: Path) -> None:
     panels["three"] = {"b": [1, 2], "c": [2, 1]}
     figure = plot.curves(panels)
     assert [axes.get_legend() is None for axes in figure.axes] == [False, True, False]
+
+
+def test_labels_are_shown_as_they_are() -> None:
+    """Neither a `_` in front, which hides a line from matplotlib, nor a formula means anything."""
+    names = ["_hidden", r"$\frac{$"]
+    figure = plot.curves({"$_{": {name: [1, 2] for name in names}}, title="$^{")
+    [axes] = figure.axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == names
+    figure.savefig(io.BytesIO())
 
 
 def test_markers_tell_lines_apart_or_show_points() -> None:
