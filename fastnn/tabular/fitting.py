@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,7 +122,8 @@ def fit(
         callbacks=[stopping, _SameTraining(recipe, parts, seed), *callbacks],
         seed=seed,
     )
-    with _threads(threads, recipe, parts.train[0].shape[1]):
+    with _threads(threads, recipe, parts.train[0].shape[1]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastnn.TrainingWarning)  # the scores will tell
         history = trainer.fit(
             parts.train,
             recipe.epochs,

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-SHORT = ("--epochs", "2", "--hidden", "4", "--weight-decay", "0.1")
+SHORT = ("--epochs", "2", "--hidden", "4", "--weight-decay", "0.1",
+         "--activation", "silu")  # fmt: skip
 TRAIN = ["train", "t.csv", "--target", "y", *SHORT]
 PREDICT = ["predict", "flowers.model", "t.csv"]
 EVALUATE = ["evaluate", "flowers.model", "t.csv"]

@@ -95,7 +95,8 @@ def _lines(name: str, file: IO[str]) -> Iterator[str]:
 def _broken(name: str, line: int, error: csv.Error) -> str:
     if "unexpected end" in str(error) or "field larger" in str(error):
         return f"{name}: line {line}: a quotation mark opens in this row and is not closed"
-    return f"{name}: line {line}: {error}; a quotation mark in a quoted value is doubled"
+    return (f"{name}: line {line}: something follows a quoted value; in quotes, a quotation mark "
+            "is written twice")  # fmt: skip
 
 
 def _blocks(
