@@ -83,11 +83,16 @@ def recipes(rows: int, given: Mapping[str, Any]) -> list[Recipe]:
     batch_size = 2 ** min(max(round(math.log2(rows / 40)), 3), 8)  # 40 steps an epoch, if it can
     steps = -(-rows // batch_size)
     epochs = min(max(_STEPS // steps, 20), 300)
-    common = {"activation": "silu", "dropout": 0.0, "batch_norm": False, "lr": 3e-3,
-              "epochs": epochs, "batch_size": batch_size, "patience": max(5, epochs // 3)}
+    common = {
+        "activation": "silu",
+        "dropout": 0.0,
+        "batch_norm": False,
+        "lr": 3e-3,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "patience": max(5, epochs // 3),
+    }
     lengths = {name: given[name] for name in ("epochs", "batch_size") if name in given}
     linear = Recipe(**{**common, "hidden": (), "lr": 0.03, "weight_decay": 0.01, **lengths})
-    networks = [
-        Recipe(**{**common, "hidden": (128, 64), **choice, **given}) for choice in _CHOICES
-    ]
+    networks = [Recipe(**{**common, "hidden": (128, 64), **choice, **given}) for choice in _CHOICES]
     return [linear, *dict.fromkeys(networks)]

@@ -19,7 +19,7 @@ from fastnn.tabular.recipe import Recipe, recipes
 from fastnn.tabular.scores import score, trivial
 from fastnn.tabular.target import Classes, Quantity
 
-SHORT: dict[str, Any] = {"epochs": 3, "hidden": (8,)}
+SHORT: dict[str, Any] = {"epochs": 3, "hidden": (8,), "activation": "silu", "weight_decay": 0.1}
 
 
 def trained(columns: dict[str, list[Any]], target: str, **options: Any) -> Trained:
@@ -97,12 +97,12 @@ def test_the_parts_do_not_overlap_and_are_stratified() -> None:
 
 def test_nothing_of_the_held_out_rows_is_used() -> None:
     """Their features may be anything: the network is the same."""
-    columns, alone = prices(60), {"epochs": 1, "weight_decay": 0.1}  # nothing to choose from
-    first = trained(columns, "price", recipe=alone)
+    columns, one = prices(60), {"epochs": 1}  # nothing to choose: the held-out rows do that
+    first = trained(columns, "price", recipe=one)
     for row in first.validation.rows - 1:
         columns["area"][row] += 1000.0
         columns["place"][row] = "elsewhere"
-    second = trained(columns, "price", recipe=alone)
+    second = trained(columns, "price", recipe=one)
     assert first.model.features == second.model.features
     assert first.target == second.target
     for name, values in first.model.network.state_dict().items():
@@ -132,6 +132,25 @@ def test_validation_predictions_are_the_models_own() -> None:
         assert best == min(result.history.val_loss)
         if target == "kind":
             assert result.scores["network"]["loss"] == pytest.approx(best, rel=1e-5)
+
+
+def test_the_best_network_is_kept() -> None:
+    seen: list[tuple[str, Recipe, list[float]]] = []
+
+    class Look(fastnn.callbacks.Callback):
+        def __init__(self, what: str, recipe: Recipe) -> None:
+            self.what, self.recipe = what, recipe
+
+        def on_fit_end(self) -> None:
+            seen.append((self.what, self.recipe, self.trainer.history.val_loss))
+
+    result = train_table(table_of(**prices(60)), "price", Options(recipe={"epochs": 3}),
+                         watch=lambda recipe, what: [Look(what, recipe)])  # fmt: skip
+    linear, *networks = seen
+    assert (linear[0], linear[1].hidden) == ("linear model", ())
+    assert len(networks) > 1
+    _, recipe, losses = min(networks, key=lambda network: min(network[2]))
+    assert (result.recipe, result.history.val_loss) == (recipe, losses)
 
 
 def test_the_same_seed_gives_the_same_model_at_any_number_of_threads(tmp_path: Path) -> None:
