@@ -98,6 +98,27 @@ def test_train_shows_every_network_once(desk: Desk) -> None:
     assert shown[1:] == [f"network {i}/{len(shown) - 1}" for i in range(1, len(shown))]
 
 
+@pytest.mark.parametrize(("name", "target"), [("flowers", "kind"), ("prices", "price")])
+def test_train_reports(name: str, target: str, desk: Desk) -> None:
+    """The page has the scores that are printed, and the rows held out by their numbers."""
+    code, out, err = desk("train", f"{name}.csv", "--target", target, *SHORT, "--report", "a/b")
+    assert (code, err) == (0, "")
+    page = desk.folder / "a" / "b" / "report.html"
+    assert out.splitlines()[-1] == f"report written to {page.relative_to(desk.folder)}"
+    text = page.read_text(encoding="utf-8")
+    [scores] = [line.split("  ") for line in out.splitlines() if line.startswith("network  ")]
+    for cell in [f"{target} of {name}.csv", *filter(None, map(str.strip, scores)), "trivial",
+                 "weight decay", "weights of epoch", "64 to learn from, 16 held out", "Linear",
+                 fastnn.isa()]:  # fmt: skip
+        assert cell in text, cell
+    pictures = {path.stem for path in page.parent.glob("*.png")}
+    shown = "confusion" if name == "flowers" else "predictions"
+    assert pictures == {"curves", "learning_rate", shown}
+    (desk.folder / "file").write_text("")
+    code, out, err = desk("train", f"{name}.csv", "--target", target, "--report", "file")
+    assert (code, out, err.count("\n")) == (2, "", 1)  # before it trains
+
+
 def test_train_goes_on_from_checkpoints(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """An interrupt in the second network; the same command then ends as one left alone."""
     command = ["train", "flowers.csv", "--target", "kind", "--epochs", "6", "--json", "r", "--out"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["score_table", "told"]
+__all__ = ["UNITS", "score_table", "told"]
 
-_UNITS = {"accuracy": "accuracy", "loss": "log loss", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+UNITS = {"accuracy": "accuracy", "loss": "log loss", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 
 
 def told(name: str, value: float) -> str:
@@ -30,7 +30,7 @@ def score_table(scores: Mapping[str, Mapping[str, float]]) -> str:
     network   90.00 %    0.2500
     """
     names = list(next(iter(scores.values())))
-    rows = [["", *(_UNITS[name] for name in names)]]
+    rows = [["", *(UNITS[name] for name in names)]]
     rows += [[who, *(told(name, values[name]) for name in names)] for who, values in scores.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)

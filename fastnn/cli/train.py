@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fastnn
 from fastnn.cli.arguments import (
     Commands,
     add_checkpoint_options,
@@ -51,6 +52,8 @@ def add(commands: Commands) -> None:
                         help="the model, for predict and evaluate (default: %(default)s)"
                         )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.add_argument("--report", type=Path, metavar="DIR",
+                        help="write a page of pictures (HTML and PNG)")  # fmt: skip
     _add_columns(parser)
     _add_recipe(parser)
     add_machine_options(parser)
@@ -88,6 +91,8 @@ def run(args: argparse.Namespace) -> None:
     from fastnn.tabular import train_table
 
     check_folders(args.out, args.json)
+    if args.report:
+        fastnn.report.prepare(args.report)
     options = _options(args)
     use_machine(args)
     table = table_of(args)
@@ -101,6 +106,10 @@ def run(args: argparse.Namespace) -> None:
         print(f"note: {note}", file=sys.stderr)
     print(_summary(trained))
     print(f"model written to {args.out}")
+    if args.report:
+        from fastnn.cli.reporting import write_report
+
+        print(f"report written to {write_report(args.report, trained)}")
 
 
 def _options(args: argparse.Namespace) -> Options:

@@ -35,6 +35,7 @@ th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #ddd;
 th { font-weight: 600; border-bottom-color: #888; }
 tbody th { font-weight: 400; border-bottom-color: #ddd; }
 th:first-child, table.words td { text-align: left; }
+table.words th { min-width: 8em; }
 pre { margin: 0; font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; }
 dl { display: flex; flex-wrap: wrap; gap: .8em 2.4em; margin: 0; }
 dt { color: #555; font-size: .9em; }
