@@ -3,6 +3,7 @@
 #include "kernels.h"
 
 #include "kernels/activations.h"
+#include "kernels/arithmetic.h"
 #include "kernels/dropout.h"
 #include "kernels/element_losses.h"
 #include "kernels/gather.h"

@@ -59,6 +59,43 @@ struct Rmsprop {
     bool maximize;
 };
 
+enum class UpdateKind { sgd, adam, adagrad, rmsprop };
+
+// One step of an optimizer on weights w and what it remembers of each: sgd the velocity; adam m, v
+// and the largest v; adagrad the sum; rmsprop the square, the mean and the velocity. Null where an
+// option does without.
+template <class T>
+struct Update {
+    UpdateKind kind;
+    T* w;
+    T* state[3];
+    Sgd<T> sgd = {};
+    Adam<T> adam = {};
+    Adagrad<T> adagrad = {};
+    Rmsprop<T> rmsprop = {};
+
+    // The same step, of the weights from `offset` on.
+    Update from(int64_t offset) const {
+        Update u = *this;
+        u.w += offset;
+        for (T*& s : u.state) s = s ? s + offset : nullptr;
+        return u;
+    }
+};
+
+// Where the rows of a batch come from: a table (n, cols) of one type, as it is or
+// (x - shift) / divisor + offset column by column in double, rounded once; bytes as values[byte].
+enum class SourceType { f32, f64, i8, i16, i32, i64, u8, u16, u32, u64 };
+
+template <class T>
+struct Source {
+    SourceType type;
+    const void* data;
+    int64_t cols;
+    const T* values = nullptr;
+    const double *shift = nullptr, *divisor = nullptr, *offset = nullptr;
+};
+
 // The gradient of losses: data[i] of each row or element, or with stride 0 one for all of them;
 // scale = 1 / what a mean divided by.
 template <class T>

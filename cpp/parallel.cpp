@@ -6,9 +6,12 @@
 #include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <thread>
 
-#include "denormals.h"
+#include "denormals.h"  // and _mm_pause
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -40,6 +43,95 @@ int cgroup_cpus() {
     return std::max(1, int(std::min(std::ceil(quota / period), double(unlimited))));
 }
 
+// Where the threads of a standing team meet.
+class Meeting {
+  public:
+    explicit Meeting(int threads) : threads_(threads) {}
+
+    // Waits until all threads are here; the last to come calls `last` before any goes on. A thread
+    // spins for some 50 us, then lets others run: where a core is shared, spinning on would hold up
+    // the very thread that is waited for.
+    template <class Last>
+    void wait(Last last) {
+        const unsigned round = round_.load(std::memory_order_relaxed);
+        if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
+            last();
+            arrived_.store(0, std::memory_order_relaxed);
+            round_.store(round + 1, std::memory_order_release);
+            return;
+        }
+        for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
+            if (spins < kSpins)
+                pause();
+            else
+                std::this_thread::yield();
+        }
+    }
+
+  private:
+    static constexpr int kSpins = 1000;
+    static void pause() {
+#if defined(__SSE2__)
+        _mm_pause();
+#endif
+    }
+    const int threads_;
+    alignas(64) std::atomic<int> arrived_{0};
+    alignas(64) std::atomic<unsigned> round_{0};
+};
+
+struct StandingTeam {
+    explicit StandingTeam(int threads) : threads(threads), meeting(threads) {}
+    const int threads;
+    Meeting meeting;
+    std::mutex mutex;
+    std::exception_ptr error;  // the first
+    bool over = false;         // as of the last meeting: all threads see the same
+
+    void keep_error() {
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (!error) error = std::current_exception();
+    }
+};
+
+// The standing team this thread is in.
+struct Membership {
+    StandingTeam* team = nullptr;
+    int thread = 0;
+};
+thread_local Membership membership;
+
+struct TeamIsOver {};  // thrown in threads where nothing went wrong
+
+void run_in_standing_team(int threads, void (*body)(void*, int, int), void* context) {
+    const Membership member = membership;
+    StandingTeam& team = *member.team;
+    if (team.threads == 1) return body(context, 0, 1);
+    try {
+        if (threads > 1)
+            body(context, member.thread, team.threads);
+        else if (member.thread == 0)
+            body(context, 0, 1);
+    } catch (...) {
+        team.keep_error();
+    }
+    team.meeting.wait([&] { team.over = bool(team.error); });
+    if (team.over) throw TeamIsOver();
+}
+
+// One thread's time in a standing team.
+void stand(StandingTeam& team, int thread, void (*body)(void*), void* context) {
+    membership = {&team, thread};
+    try {
+        const FlushDenormals flush;
+        body(context);
+    } catch (const TeamIsOver&) {
+    } catch (...) {
+        team.keep_error();
+    }
+    membership = {};
+}
+
 void in_forked_child() {
     if (team_started) forked = true;
 }
@@ -54,6 +146,7 @@ int max_threads() {
 #endif
         return cgroup_cpus();
     }();
+    if (membership.team) return membership.team->threads;
     if (forked || omp_in_parallel()) return 1;
     const int wanted = limit;
     return std::max(1, std::min({omp_get_max_threads(), quota, wanted > 0 ? wanted : 1 << 16}));
@@ -69,6 +162,7 @@ int64_t set_serial_work(int64_t work) { return serial_work.exchange(work); }
 int team_size(int64_t work) { return work < serial_work ? 1 : max_threads(); }
 
 void run_team(int threads, void (*body)(void*, int, int), void* context) {
+    if (membership.team) return run_in_standing_team(threads, body, context);
 #ifdef _OPENMP
     if (threads > 1) {
         team_started = true;
@@ -90,6 +184,26 @@ void run_team(int threads, void (*body)(void*, int, int), void* context) {
     (void)threads;
     const FlushDenormals flush;
     body(context, 0, 1);
+}
+
+void run_standing_team(int threads, void (*body)(void*), void* context) {
+    std::optional<StandingTeam> team;
+#ifdef _OPENMP
+    if (threads > 1) {
+        team_started = true;
+#pragma omp parallel num_threads(threads)
+        {
+#pragma omp single  // all wait for it: who stands there is known before anyone begins
+            team.emplace(omp_get_num_threads());
+            stand(*team, omp_get_thread_num(), body, context);
+        }
+    }
+#endif
+    if (!team) {
+        team.emplace(1);
+        stand(*team, 0, body, context);
+    }
+    if (team->error) std::rethrow_exception(team->error);
 }
 
 }  // namespace fastnn

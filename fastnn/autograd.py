@@ -6,7 +6,8 @@ import functools
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,12 +20,14 @@ __all__ = ["Node", "Variable", "backward", "enable_grad", "grad", "inference_mod
            "is_grad_enabled", "no_grad", "run_backward", "set_grad_enabled"]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
+Op = tuple[Any, ...]
 BackwardFn = Callable[[Array], Sequence[Array | None]]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class _State(threading.local):
     enabled = True
+    values_read = False  # whether Python has looked at a value since that was last set
 
 
 _state = _State()
@@ -34,12 +37,15 @@ _next_order = itertools.count().__next__
 class Node:
     """One recorded operation: its inputs, and how a gradient of its output becomes theirs.
 
+    `op` says what it is to `fastnn.training.lowering`: a name and what else it was called with;
+    None where a compiled step has no such operation.
+
     `saved` lists tensors whose values the backward reads, by the version they had; a value
     changed in place since then would give a wrong gradient, so it is an error. `makers` are the
     operations that made the inputs, which `out += x` may change later.
     """
 
-    __slots__ = ("backward", "inputs", "makers", "name", "order", "saved")
+    __slots__ = ("backward", "inputs", "makers", "name", "op", "order", "saved")
 
     def __init__(
         self,
@@ -47,8 +53,9 @@ class Node:
         inputs: tuple[Tensor, ...],
         backward: BackwardFn,
         saved: tuple[Tensor, ...],
+        op: Op | None = None,
     ) -> None:
-        self.name = name
+        self.name, self.op = name, op
         self.inputs = inputs
         self.makers: Sequence[Node | None] = [t._node for t in inputs]
         self.backward: BackwardFn | None = backward
@@ -357,6 +364,21 @@ class inference_mode(_GradMode):
 
     def __init__(self, mode: bool = True) -> None:
         self._enabled = not mode
+
+
+@contextmanager
+def watch_values() -> Iterator[Callable[[], bool]]:
+    """Give a function that tells whether a value was read as a Python number in this block."""
+    before, _state.values_read = _state.values_read, False
+    try:
+        yield lambda: _state.values_read
+    finally:
+        _state.values_read = before
+
+
+def note_read() -> None:
+    """Say that a value leaves the tape: what follows may depend on it."""
+    _state.values_read = True
 
 
 def is_grad_enabled() -> bool:

@@ -1,6 +1,7 @@
 """The exceptions and warnings that are fastnn's own; everything else is a built-in one."""
 
-__all__ = ["FileFormatError", "GradcheckError", "NonFiniteError", "TrainingWarning"]
+__all__ = ["FileFormatError", "GradcheckError", "NonFiniteError", "NotLowerable",
+           "TrainingWarning"]  # fmt: skip
 
 
 class FileFormatError(ValueError):
@@ -34,5 +35,15 @@ class TrainingWarning(UserWarning):
     `warnings.simplefilter("ignore", fastnn.TrainingWarning)`.
 
     >>> issubclass(TrainingWarning, UserWarning)
+    True
+    """
+
+
+class NotLowerable(RuntimeError):
+    """A model, loss or optimizer has no compiled form; the message says what it does not have.
+
+    `fastnn.Trainer(compile="auto")` then trains eagerly, with the same results.
+
+    >>> issubclass(NotLowerable, RuntimeError)
     True
     """

@@ -43,6 +43,11 @@ class InterruptGuard:
             signal.signal(signal.SIGINT, self._before)
         self.release()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether one came that `release` will deliver."""
+        return self._waiting
+
     def hold(self) -> None:
         """From here an interrupt waits."""
         self._holding = True

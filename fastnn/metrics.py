@@ -14,7 +14,8 @@ from fastnn.autograd import Array
 from fastnn.nn.loss import WeightedLoss
 from fastnn.tensor import as_array
 
-__all__ = ["METRICS", "Metric", "Named", "is_regression", "names_of", "resolve", "rises"]
+__all__ = ["METRICS", "Accuracy", "Metric", "Named", "is_regression", "names_of", "resolve",
+           "rises"]  # fmt: skip
 
 Terms = Callable[[Array, Array], tuple[float, float]]
 
@@ -215,22 +216,36 @@ def _of_rows(f: Callable[..., float], outputs: Array, targets: Array) -> tuple[f
 # --- classes ---
 
 
-def _accuracy(loss: object) -> Callable[[], Metric]:
-    names = _names(loss)
-    threshold = 0.5 if names & _PROBABILITY else 0.0
-    ignored = getattr(loss, "ignore_index", None)
+class Accuracy(Quotient):
+    """The share of rows, or of elements that are 0 or 1, that come out right.
 
-    def terms(outputs: Array, targets: Array) -> tuple[float, float]:
+    Args:
+        loss: What the outputs were trained with: it says what they mean.
+    """
+
+    def __init__(self, loss: object) -> None:
+        super().__init__(self._terms)
+        names = _names(loss)
+        self.threshold = 0.5 if names & _PROBABILITY else 0.0
+        self.elementwise = bool(names & _ELEMENTWISE)
+        self.ignored: int | None = getattr(loss, "ignore_index", None)
+
+    def form(self, outputs: tuple[int, ...], targets: Array) -> str | None:
+        """What it compares for outputs of a shape: "classes" with labels, "bits"; None: others."""
+        if len(outputs) == 2 and outputs[1] > 1 and targets.ndim == 1:
+            return "classes" if targets.dtype.kind in "iub" else None
+        bits = self.elementwise or math.prod(outputs[1:]) == 1
+        return "bits" if bits and _are_bits(targets) else None
+
+    def _terms(self, outputs: Array, targets: Array) -> tuple[float, float]:
         if outputs.ndim == 2 and outputs.shape[1] > 1 and targets.ndim == 1:
-            return _right_classes(outputs, targets, ignored)
+            return _right_classes(outputs, targets, self.ignored)
         outputs, targets = _aligned("accuracy", outputs, targets)
-        if outputs[0].size == 1 or names & _ELEMENTWISE:
-            return _right_bits(outputs > threshold, targets)
+        if outputs[0].size == 1 or self.elementwise:
+            return _right_bits(outputs > self.threshold, targets)
         if not (np.all(targets >= 0) and np.allclose(targets.sum(1), 1, atol=1e-4)):
             raise _not_classes(targets)
         return float((outputs.argmax(1) == targets.argmax(1)).sum()), len(targets)
-
-    return functools.partial(Quotient, terms)
 
 
 def _right_classes(outputs: Array, labels: Array, ignored: Any) -> tuple[float, float]:
@@ -243,9 +258,13 @@ def _right_classes(outputs: Array, labels: Array, ignored: Any) -> tuple[float, 
 
 
 def _right_bits(predicted: Array, targets: Array) -> tuple[float, float]:
-    if not np.isin(targets, (0, 1)).all():
+    if not _are_bits(targets):
         raise _not_classes(targets)
     return float((predicted == targets).sum()), targets.size
+
+
+def _are_bits(targets: Array) -> bool:
+    return bool(((targets == 0) | (targets == 1)).all())
 
 
 def _top(k: int, outputs: Array, labels: Array) -> tuple[float, float]:
@@ -303,7 +322,7 @@ def _fixed(make: Callable[..., Metric], *args: Any) -> Callable[[object], Callab
 
 
 METRICS: dict[str, Callable[[object], Callable[[], Metric]]] = {
-    "accuracy": _accuracy,
+    "accuracy": lambda loss: functools.partial(Accuracy, loss),
     "mae": _fixed(Quotient, _absolute),
     "mse": _fixed(Quotient, functools.partial(_squared, "mse")),
     "rmse": _fixed(Quotient, functools.partial(_squared, "rmse"), math.sqrt),

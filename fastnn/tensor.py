@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.autograd import Array, BackwardFn, Node, is_grad_enabled, run_backward
+from fastnn.autograd import (
+    Array,
+    BackwardFn,
+    Node,
+    Op,
+    is_grad_enabled,
+    note_read,
+    run_backward,
+)
 from fastnn.devices import Device, target
 from fastnn.missing import absent
 from fastnn.ops.base import fit, quietly, together
@@ -160,16 +168,19 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         """The one value as a Python number; ValueError if there are more."""
         if self._array.size != 1:
             raise ValueError(f"item: expected a tensor of one element, got shape {self.shape}")
+        note_read()
         return self._array.item()
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
+        note_read()
         return self._array.tolist()
 
     def numpy(self) -> Array:
         """The array itself, not a copy; RuntimeError where a gradient is required."""
         if self.requires_grad:
             raise RuntimeError("numpy: the tensor requires a gradient; use detach().numpy()")
+        note_read()
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -221,7 +232,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
             raise ValueError(
                 f"bool: a tensor of shape {self.shape} has no single truth; use all() or any()"
             )
-        return bool(self._array.item())
+        return bool(self.item())
 
     def __index__(self) -> int:
         return operator.index(self.item())
@@ -340,12 +351,12 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
     def __add__(self, other: Any) -> Tensor:
         a, b = pair(self, other)
         return record(together("+", np.add, a, b), "add", (a, b), lambda g: (
-            fit(g, a), fit(g, b)))  # fmt: skip
+            fit(g, a), fit(g, b)), op=("combine", "add"))  # fmt: skip
 
     def __sub__(self, other: Any) -> Tensor:
         a, b = pair(self, other)
         return record(together("-", np.subtract, a, b), "sub", (a, b), lambda g: (
-            fit(g, a), fit(-g, b)))  # fmt: skip
+            fit(g, a), fit(-g, b)), op=("combine", "sub"))  # fmt: skip
 
     def __mul__(self, other: Any) -> Tensor:
         a, b = pair(self, other)
@@ -353,7 +364,7 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         return record(together("*", np.multiply, a, b), "mul", (a, b), lambda g: (
             fit(g * y, a) if a.requires_grad else None,
             fit(g * x, b) if b.requires_grad else None,
-        ), _needed(a, b))  # fmt: skip
+        ), _needed(a, b), op=("combine", "mul"))  # fmt: skip
 
     def __truediv__(self, other: Any) -> Tensor:
         a, b = pair(self, other)
@@ -689,8 +700,9 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
         saved: tuple[Any, ...] = (),
         saves_output: Any = False,
         others: tuple[Tensor, ...] = (),
+        op: Op | None = None,
     ) -> Tensor:
-        return record(array, name, (self, *others), backward, saved, saves_output)
+        return record(array, name, (self, *others), backward, saved, saves_output, op)
 
     def _constant(self, array: Any) -> Tensor:
         return Tensor.of(np.asarray(array))
@@ -711,17 +723,20 @@ def record(
     backward: BackwardFn,
     saved: tuple[Tensor, ...] = (),
     saves_output: bool = False,
+    op: Op | None = None,
 ) -> Tensor:
     """Wrap the result of an operation, on the tape where a gradient may be asked for.
 
-    `saved` (and the output itself with `saves_output`) are the values `backward` reads.
+    `saved` (and the output itself with `saves_output`) are the values `backward` reads; `op` is
+    what a compiled step knows the operation by.
     """
     out = Tensor.of(np.asarray(array))  # NumPy makes scalars of 0-d results
     if is_grad_enabled():
         for tensor in inputs:
             if tensor.requires_grad:
                 out.requires_grad = True
-                out._node = Node(name, inputs, backward, (*saved, out) if saves_output else saved)
+                kept = (*saved, out) if saves_output else saved
+                out._node = Node(name, inputs, backward, kept, op)
                 break
     return out
 

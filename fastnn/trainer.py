@@ -15,10 +15,11 @@ from fastnn.interrupts import InterruptGuard
 from fastnn.metrics import Named, is_regression, resolve
 from fastnn.nn.module import Module
 from fastnn.optim import Optimizer
-from fastnn.options import at_least_zero, whole
+from fastnn.options import at_least_zero, flag, one_of, whole
 from fastnn.tensor import Tensor
 from fastnn.training.batches import Loader, count_batches, input_rows, make_loader, row_parts
 from fastnn.training.checkpoints import Checkpoints
+from fastnn.training.compiled import CompiledEpochs
 from fastnn.training.diagnosis import Diagnosis
 from fastnn.training.divergence import check_parameters
 from fastnn.training.eager import EagerEpochs
@@ -62,6 +63,10 @@ class Trainer:
         l1: Factor of the penalty `l1 * sum |w|` over all parameters.
         accumulate: Batches an optimizer step; the gradient is that of the batches joined to one.
         seed: Of the shuffles; the same seed gives the same run. Or any `generator` of `DataLoader`.
+        compile: "auto" runs whole epochs in C++ where model, loss and optimizer have a compiled
+            form, and says so once where they have none; True makes that an error, False never
+            compiles. The results are the same to the last bit. Callbacks that look at every batch
+            are called from the eager loop.
         scheduler_interval: "epoch" or "step", instead of what the schedule's class says.
         l2: Factor of the penalty `l2 / 2 sum w^2 / n` over all matrices among the parameters, so
             neither biases nor norms, with n the rows of the step or their weights summed:
@@ -108,6 +113,7 @@ class Trainer:
         *,
         scheduler_interval: str | None = None,
         l2: float = 0.0,
+        compile: str | bool = "auto",
     ) -> None:
         if not isinstance(model, Module):
             raise TypeError(f"Trainer: expected a Module as model, got {type(model).__name__}")
@@ -128,6 +134,7 @@ class Trainer:
         self.l2 = at_least_zero("Trainer", "l2", l2)
         self.accumulate = whole("Trainer", "accumulate", accumulate, 1)
         self.seed = seed
+        self.compile = _checked_compile(compile)
         self.history = History()
         self.should_stop = False
         self.epochs = 0
@@ -216,7 +223,8 @@ class Trainer:
             try:
                 hooks.begin()
                 done, batch = saves.begin()
-                run = EagerEpochs(self, loader, hooks, guard, saves)
+                make = CompiledEpochs if self.compile else EagerEpochs
+                run = make(self, loader, hooks, guard, saves)
                 for epoch in range(done + 1, self.epochs + 1):
                     if self.should_stop:
                         break
@@ -277,7 +285,7 @@ class Trainer:
     def _epoch(
         self,
         epoch: int,
-        run: EagerEpochs,
+        run: EagerEpochs | CompiledEpochs,
         checks: Loader | None,
         hooks: Hooks,
         saves: Checkpoints,
@@ -311,3 +319,9 @@ class Trainer:
             step_scheduler(self.scheduler, logs.get("val_loss", logs["loss"]))
         if whole_epoch:
             saves.save(epoch, 0)
+
+
+def _checked_compile(compile: Any) -> str | bool:
+    if isinstance(compile, str):
+        return one_of("Trainer", "compile", compile, "auto")
+    return flag("Trainer", "compile", compile)

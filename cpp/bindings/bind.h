@@ -13,5 +13,6 @@ void bind_optim(pybind11::module_& m);
 void bind_data(pybind11::module_& m);
 void bind_random(pybind11::module_& m);
 void bind_norm(pybind11::module_& m);
+void bind_program(pybind11::module_& m);
 
 }  // namespace fastnn

@@ -1,6 +1,5 @@
-#include <cmath>
-
 #include "../dispatch.h"
+#include "../optimizers.h"
 #include "arrays.h"
 #include "bind.h"
 
@@ -18,10 +17,11 @@ void sgd(py::handle w, py::handle velocity, py::handle grad, double lr, double m
         const auto u = gate.output_or_none<T>("velocity", velocity, g.shape);
         gate.disjoint("w", weights, g, u);
         gate.disjoint("velocity", u, g);
-        const Sgd<T> rule{T(lr),    T(momentum), T(1 - dampening), T(weight_decay),
-                          nesterov, first,       maximize};
+        Update<T> rule{UpdateKind::sgd, weights.data, {u.data}};
+        rule.sgd =
+            SgdOptions{lr, momentum, dampening, weight_decay, nesterov, maximize}.rule<T>(first);
         py::gil_scoped_release release;
-        kernels().of<T>().sgd(weights.data, u.data, g.data, g.size(), rule);
+        kernels().of<T>().update(rule, g.data, g.size());
     });
 }
 
@@ -41,19 +41,11 @@ void adam(py::handle w, py::handle m, py::handle v, py::handle v_max, py::handle
         gate.disjoint("m", first, g, second, largest);
         gate.disjoint("v", second, g, largest);
         gate.disjoint("v_max", largest, g);
-        const Adam<T> rule{T(beta1),
-                           T(1 - beta1),
-                           T(beta2),
-                           T(1 - beta2),
-                           T(lr / correction1),
-                           T(1 / std::sqrt(correction2)),
-                           T(eps),
-                           T(decoupled ? 0 : weight_decay),
-                           T(decoupled ? lr * weight_decay : 0),
-                           maximize};
+        Update<T> rule{UpdateKind::adam, weights.data, {first.data, second.data, largest.data}};
+        rule.adam = AdamOptions{lr, beta1, beta2, eps, weight_decay, decoupled, maximize}.rule<T>(
+            correction1, correction2);
         py::gil_scoped_release release;
-        kernels().of<T>().adam(weights.data, first.data, second.data, largest.data, g.data,
-                               g.size(), rule);
+        kernels().of<T>().update(rule, g.data, g.size());
     });
 }
 
@@ -68,9 +60,10 @@ void adagrad(py::handle w, py::handle sum, py::handle grad, double rate, double 
         const auto total = gate.output<T>("sum", sum, g.shape);
         gate.disjoint("w", weights, g, total);
         gate.disjoint("sum", total, g);
-        const Adagrad<T> rule{T(rate), T(eps), T(weight_decay), maximize};
+        Update<T> rule{UpdateKind::adagrad, weights.data, {total.data}};
+        rule.adagrad = AdagradOptions{rate, eps, weight_decay, maximize}.rule<T>();
         py::gil_scoped_release release;
-        kernels().of<T>().adagrad(weights.data, total.data, g.data, g.size(), rule);
+        kernels().of<T>().update(rule, g.data, g.size());
     });
 }
 
@@ -90,11 +83,10 @@ void rmsprop(py::handle w, py::handle square, py::handle mean, py::handle veloci
         gate.disjoint("square", power, g, average, u);
         gate.disjoint("mean", average, g, u);
         gate.disjoint("velocity", u, g);
-        const Rmsprop<T> rule{T(lr),           T(alpha),    T(1 - alpha), T(eps),
-                              T(weight_decay), T(momentum), maximize};
+        Update<T> rule{UpdateKind::rmsprop, weights.data, {power.data, average.data, u.data}};
+        rule.rmsprop = RmspropOptions{lr, alpha, eps, weight_decay, momentum, maximize}.rule<T>();
         py::gil_scoped_release release;
-        kernels().of<T>().rmsprop(weights.data, power.data, average.data, u.data, g.data, g.size(),
-                                  rule);
+        kernels().of<T>().update(rule, g.data, g.size());
     });
 }
 

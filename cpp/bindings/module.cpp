@@ -10,4 +10,5 @@ PYBIND11_MODULE(_core, m) {
     fastnn::bind_data(m);
     fastnn::bind_random(m);
     fastnn::bind_norm(m);
+    fastnn::bind_program(m);
 }

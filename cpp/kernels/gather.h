@@ -1,6 +1,7 @@
 // A mini-batch out of a data set kept as bytes.
 #pragma once
 
+#include "../kernels.h"
 #include "../parallel.h"
 #include "simd.h"
 
@@ -19,6 +20,63 @@ void gather_rows(T* rows, const uint8_t* source, const int64_t* index, T divisor
             for (int64_t j = 0; j < cols; ++j) to[j] = T(from[j]) / divisor;
         }
     });
+}
+
+template <class T, class S>
+void gather_from(T* rows, const Source<T>& source, const int64_t* index, int64_t count) {
+    const int64_t cols = source.cols;
+    parallel_for(count, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const S* from = static_cast<const S*>(source.data) + index[i] * cols;
+            T* to = rows + i * cols;
+            if (source.shift) {
+                for (int64_t j = 0; j < cols; ++j)
+                    to[j] = T((double(from[j]) - source.shift[j]) / source.divisor[j] +
+                              source.offset[j]);
+            } else {
+                for (int64_t j = 0; j < cols; ++j) to[j] = T(from[j]);
+            }
+        }
+    });
+}
+
+template <class T>
+void gather_values(T* rows, const Source<T>& source, const int64_t* index, int64_t count) {
+    const int64_t cols = source.cols;
+    parallel_for(count, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const uint8_t* from = static_cast<const uint8_t*>(source.data) + index[i] * cols;
+            for (int64_t j = 0; j < cols; ++j) rows[i * cols + j] = source.values[from[j]];
+        }
+    });
+}
+
+// rows (count, cols) = those of the source at the indices.
+template <class T>
+void gather(T* rows, const Source<T>& source, const int64_t* index, int64_t count) {
+    if (source.values) return gather_values(rows, source, index, count);
+    switch (source.type) {
+        case SourceType::f32:
+            return gather_from<T, float>(rows, source, index, count);
+        case SourceType::f64:
+            return gather_from<T, double>(rows, source, index, count);
+        case SourceType::i8:
+            return gather_from<T, int8_t>(rows, source, index, count);
+        case SourceType::i16:
+            return gather_from<T, int16_t>(rows, source, index, count);
+        case SourceType::i32:
+            return gather_from<T, int32_t>(rows, source, index, count);
+        case SourceType::i64:
+            return gather_from<T, int64_t>(rows, source, index, count);
+        case SourceType::u8:
+            return gather_from<T, uint8_t>(rows, source, index, count);
+        case SourceType::u16:
+            return gather_from<T, uint16_t>(rows, source, index, count);
+        case SourceType::u32:
+            return gather_from<T, uint32_t>(rows, source, index, count);
+        case SourceType::u64:
+            return gather_from<T, uint64_t>(rows, source, index, count);
+    }
 }
 
 }  // namespace

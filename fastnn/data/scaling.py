@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.autograd import Op
 from fastnn.data.frames import column_names
 from fastnn.nn.module import Module
 from fastnn.options import whole
@@ -129,6 +130,7 @@ class _Scaler(Module):
             lambda x: (x - shift) / divisor + offset,
             lambda g: g / divisor,
             dtype,
+            ("affine", shift, divisor, offset),
         )
 
     def _inverse(self, input: Any) -> Tensor:
@@ -142,7 +144,7 @@ class _Scaler(Module):
 
     def _affine(self, input: Any) -> _Affine:
         """The scaling, if the input fits it."""
-        if not self.count.item():
+        if not as_array(self.count).any():
             raise RuntimeError(
                 f"{self._name}: not fitted yet; call fit(X) with the training part, or load the "
                 "state of one that was fitted"
@@ -285,14 +287,19 @@ def _divisor(spread: NDArray[Any]) -> Floats:
 
 
 def _apply(
-    name: str, x: Tensor, function: Any, slope: Any, dtype: np.dtype[Any] | None = None
+    name: str,
+    x: Tensor,
+    function: Any,
+    slope: Any,
+    dtype: np.dtype[Any] | None = None,
+    op: Op | None = None,
 ) -> Tensor:
     """Record an affine function, computed in float64 and rounded once."""
     if dtype is None:
         dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # infinities show themselves
         out = function(as_array(x).astype(np.float64)).astype(dtype)
-    return record(out, name, (x,), lambda g: (slope(g).astype(x.dtype),))
+    return record(out, name, (x,), lambda g: (slope(g).astype(x.dtype),), op=op)
 
 
 def _blocks(who: str, table: NDArray[Any], names: list[str] | None) -> Iterator[Floats]:

@@ -119,7 +119,7 @@ class BatchNorm1d(Module):
     def _share(self) -> float:
         if self.momentum is not None:
             return self.momentum
-        return 1 / (int(self.num_batches_tracked) + 1)
+        return 1 / (int(self.num_batches_tracked._array) + 1)
 
     def extra_repr(self) -> str:
         """The options, as PyTorch shows them."""

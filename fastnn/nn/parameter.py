@@ -96,6 +96,13 @@ class FlatBlock:
             for p in away:
                 self._adopt_grad(p)
 
+    def free_grads(self) -> None:
+        """Forget all gradients; who holds one keeps its memory, and the block gets another."""
+        for p in self.parameters:
+            p.grad = None
+        if any(sys.getrefcount(p._grad_buffer) > 2 for p in self.parameters):
+            self._allocate_grads()
+
     def _allocate_grads(self) -> None:
         self.grads = _aligned(self.values.size, self.values.dtype)
         for p, place in zip(self.parameters, self.slices, strict=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from fastnn.autograd import Array, BackwardFn
+from fastnn.autograd import Array, BackwardFn, Op
 
 if TYPE_CHECKING:
     from fastnn.tensor import Tensor
@@ -50,6 +50,7 @@ class Operations:
         saved: tuple[Any, ...] = (),
         saves_output: bool = False,
         others: tuple[Tensor, ...] = (),
+        op: Op | None = None,
     ) -> Tensor:
         """Put an operation on this tensor (and others) on the tape: see `fastnn.tensor.record`."""
         raise NotImplementedError

@@ -24,7 +24,8 @@ class Shapes(Operations):
     def _view(self, array: Array, name: str, backward: BackwardFn | None = None) -> Tensor:
         """Record a view: it shares the count of changes in place."""
         shape = self._array.shape
-        out = self._record(array, name, backward or (lambda g: (g.reshape(shape),)))
+        op = ("reshape", array.shape) if backward is None else None
+        out = self._record(array, name, backward or (lambda g: (g.reshape(shape),)), op=op)
         out._version = self._version
         return out
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.autograd import Array
+from fastnn.optim.compiled import CompiledRule
 from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.options import at_least_zero
 
@@ -74,6 +75,11 @@ class Adagrad(Optimizer):
     def init_state(self, values: Array, group: Group) -> dict[str, Array]:
         """The sum of squared gradients."""
         return {"sum": np.full(values.shape, group["initial_accumulator_value"], values.dtype)}
+
+    def compiled(self, group: Group) -> CompiledRule:
+        """As `update` calls the kernel."""
+        names = ("lr", "lr_decay", "eps", "weight_decay", "maximize")
+        return CompiledRule("adagrad", ("sum",), {name: group[name] for name in names})
 
     def update(
         self, values: Array, grads: Array, state: dict[str, Array], group: Group, step: int

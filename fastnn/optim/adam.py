@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.autograd import Array
+from fastnn.optim.compiled import CompiledRule
 from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.options import at_least_zero, flag, fraction
 
@@ -90,6 +91,14 @@ class Adam(Optimizer):
         """Step and averages, and the largest average with amsgrad."""
         largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
         return ("step", "exp_avg", "exp_avg_sq", *largest)
+
+    def compiled(self, group: Group) -> CompiledRule:
+        """As `update` calls the kernel."""
+        largest = "max_exp_avg_sq" if group["amsgrad"] else None
+        beta1, beta2 = group["betas"]
+        options = {name: group[name] for name in ("lr", "eps", "weight_decay", "maximize")}
+        options |= {"beta1": beta1, "beta2": beta2, "decoupled": group["decoupled_weight_decay"]}
+        return CompiledRule("adam", ("exp_avg", "exp_avg_sq", largest), options)
 
     def update(
         self, values: Array, grads: Array, state: dict[str, Array], group: Group, step: int

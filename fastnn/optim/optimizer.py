@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.autograd import Array, enable_grad
+from fastnn.errors import NotLowerable
 from fastnn.nn.parameter import FlatBlock
+from fastnn.optim.compiled import CompiledRule, CompiledUpdate
 from fastnn.optim.saved import checked_entry, checked_groups, keys_by_place
 from fastnn.options import flag
 from fastnn.tensor import Tensor
@@ -87,6 +89,13 @@ class Optimizer:
     ) -> None:
         """Change `values` and `state` in place; `step` counts from 1."""
         raise NotImplementedError
+
+    def compiled(self, group: Group) -> CompiledRule:
+        """The update as a compiled step knows it; raise `NotLowerable` if it knows none.
+
+        A class that changes what a step does has to say so here.
+        """
+        raise NotLowerable(f"{self._who} has no compiled form")
 
     # --- what a user calls ---
 
@@ -202,6 +211,35 @@ class Optimizer:
             for name, array in arrays.items():
                 self._state[name][self._block.slices[i]] = array.ravel()
 
+    # --- for a compiled step ---
+
+    def compiled_updates(self, reached: set[int]) -> list[CompiledUpdate]:
+        """What one step does to the parameters of these `id`s.
+
+        Raises:
+            NotLowerable: if this optimizer has no compiled form.
+        """
+        if type(self).__module__.partition(".")[0] != "fastnn":
+            raise NotLowerable(f"{self._who} is not one of fastnn.optim")
+        updates: list[CompiledUpdate] = []
+        first = 0
+        for group in self.param_groups:
+            last = first + len(group["params"])
+            rule, counted = self.compiled(group), self.uses_state(group)
+            members = [i for i in range(first, last) if id(self._block.parameters[i]) in reached]
+            for place, step, owners in self._stretches(members):
+                updates.append(CompiledUpdate(self, group, rule, place, step, owners, counted))
+            first = last
+        return updates
+
+    def compiled_gradients(self) -> dict[int, Array]:
+        """Where gradients go, by the parameters' `id`; all are forgotten."""
+        if not self._block.is_current():
+            self._lay_out()
+        self._block.free_grads()
+        self._stepped = True
+        return {id(p): p._grad_buffer for p in self._block.parameters}  # type: ignore[misc]
+
     def __repr__(self) -> str:
         lines = [type(self).__name__ + " ("]
         for i, group in enumerate(self.param_groups):
@@ -282,22 +320,24 @@ class Optimizer:
 
     def _step_group(self, group: Group, first: int, last: int) -> None:
         block = self._block
-        for run, step in self._runs(first, last, self.uses_state(group)):
+        members = [i for i in range(first, last) if block.parameters[i].grad is not None]
+        for i in members:
+            self._steps[i] += self.uses_state(group)
+        for run, step, _ in self._stretches(members):
             state = {name: array[run] for name, array in self._state.items()}
             self.update(block.values[run], block.grads[run], state, group, step)
         for p in block.parameters[first:last]:
             if p.grad is not None:
                 p._version[0] += 1
 
-    def _runs(self, first: int, last: int, counted: bool) -> list[tuple[slice, int]]:
-        """Stretches of parameters with gradients that have come equally far, and their step."""
-        found: list[tuple[slice, int]] = []
-        for i in range(first, last):
-            if self._block.parameters[i].grad is None:
-                continue
-            self._steps[i] += counted
-            place = self._block.slices[i]
-            if found and found[-1][0].stop == place.start and found[-1][1] == self._steps[i]:
-                place = slice(found.pop()[0].start, place.stop)
-            found.append((place, self._steps[i]))
+    def _stretches(self, members: list[int]) -> list[tuple[slice, int, list[int]]]:
+        """Parameters that lie together and have come equally far: place, step, and which."""
+        found: list[tuple[slice, int, list[int]]] = []
+        for i in members:
+            place, step = self._block.slices[i], self._steps[i]
+            if found and found[-1][0].stop == place.start and found[-1][1] == step:
+                before, _, owners = found.pop()
+                found.append((slice(before.start, place.stop), step, [*owners, i]))
+            else:
+                found.append((place, step, [i]))
         return found

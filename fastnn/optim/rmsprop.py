@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.autograd import Array
+from fastnn.optim.compiled import CompiledRule
 from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.options import at_least_zero, flag, share
 
@@ -83,6 +84,14 @@ class RMSprop(Optimizer):
         velocity = ("momentum_buffer",) if group["momentum"] else ()
         mean = ("grad_avg",) if group["centered"] else ()
         return ("step", "square_avg", *velocity, *mean)
+
+    def compiled(self, group: Group) -> CompiledRule:
+        """As `update` calls the kernel."""
+        names = ("lr", "alpha", "eps", "weight_decay", "momentum", "maximize")
+        mean = "grad_avg" if group["centered"] else None
+        velocity = "momentum_buffer" if group["momentum"] else None
+        options = {name: group[name] for name in names}
+        return CompiledRule("rmsprop", ("square_avg", mean, velocity), options)
 
     def update(
         self, values: Array, grads: Array, state: dict[str, Array], group: Group, step: int

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.autograd import Array
+from fastnn.optim.compiled import CompiledRule
 from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.options import at_least_zero, flag
 
@@ -86,6 +87,12 @@ class SGD(Optimizer):
     def state_names(self, group: Group) -> tuple[str, ...]:
         """The velocity; PyTorch saves no step."""
         return ("momentum_buffer",)
+
+    def compiled(self, group: Group) -> CompiledRule:
+        """As `update` calls the kernel."""
+        names = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+        velocity = "momentum_buffer" if group["momentum"] else None
+        return CompiledRule("sgd", (velocity,), {name: group[name] for name in names})
 
     def update(
         self, values: Array, grads: Array, state: dict[str, Array], group: Group, step: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from fastnn.training.schedule import learning_rates, step_scheduler
 if TYPE_CHECKING:
     from fastnn.trainer import Trainer
 
-__all__ = ["EagerEpochs"]
+__all__ = ["EagerEpochs", "expect_batches"]
 
 Parts = tuple[Any, list[Any]]
 
@@ -51,13 +51,16 @@ class EagerEpochs:
         self.adjust = _adjustments(trainer)
         self.matrices = [p for p in trainer.model.parameters() if p.ndim > 1]
 
-    def train(self, epoch: int, meter: Meter, done: int = 0) -> int:
+    def train(
+        self, epoch: int, meter: Meter, done: int = 0, batches: Iterable[Any] | None = None
+    ) -> int:
         """Go through the data once, or until `should_stop`, and measure on the way.
 
         Args:
             epoch: Its number, from 1.
             meter: What measures.
             done: How many batches of it an earlier run has done.
+            batches: Those that follow, if a pass through the loader has begun.
 
         Returns:
             How many are done now.
@@ -68,18 +71,16 @@ class EagerEpochs:
         """
         trainer = self.trainer
         trainer.model.train()
-        with self.saves.same_order(done):
-            batches = self.loader.iter_from(done)
-        pulse = Pulse(self.progress)
-        while not trainer.should_stop and (group := list(islice(batches, trainer.accumulate))):
+        if batches is None:
+            with self.saves.same_order(done):
+                batches = self.loader.iter_from(done)
+        left, pulse = iter(batches), Pulse(self.progress)
+        while not trainer.should_stop and (group := list(islice(left, trainer.accumulate))):
             self._step([parts(batch, trainer.loss) for batch in group], epoch, done + 1, meter)
             done += len(group)
             pulse.beat(done)
             self.saves.after_steps(epoch, done)
-        if done == 0:
-            raise ValueError(
-                f"fit: expected at least one batch of training data, got none in epoch {epoch}"
-            )
+        expect_batches(done, epoch)
         pulse.end(done)
         return done
 
@@ -130,6 +131,14 @@ class EagerEpochs:
         if trainer.scheduler_interval == "step":
             trainer.rates = learning_rates(trainer.optimizer)
             step_scheduler(trainer.scheduler, loss)
+
+
+def expect_batches(batches: int, epoch: int) -> None:
+    """Raise unless an epoch had a batch."""
+    if batches == 0:
+        raise ValueError(
+            f"fit: expected at least one batch of training data, got none in epoch {epoch}"
+        )
 
 
 def _adjustments(trainer: Trainer) -> list[Callable[[], Any]]:

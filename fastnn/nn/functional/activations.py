@@ -246,9 +246,10 @@ def _apply(
         backward(dx, dy, saved, *options)
         return (dx,)
 
+    op = "activation", forward.__name__.removesuffix("_forward"), options
     if saves == "input":
-        return record(y, name, (x,), gradient, (x,))
-    return record(y, name, (x,), gradient, saves_output=True)
+        return record(y, name, (x,), gradient, (x,), op=op)
+    return record(y, name, (x,), gradient, saves_output=True, op=op)
 
 
 def _along(
@@ -280,7 +281,8 @@ def _along(
         backward(dx, rows(dy), y)
         return (whole(dx),)
 
-    return record(whole(y), name, (x,), gradient, saves_output=True)
+    op = (name, x.shape[-1]) if x.ndim and axis == x.ndim - 1 else None
+    return record(whole(y), name, (x,), gradient, saves_output=True, op=op)
 
 
 def _floating(name: str, input: Any) -> Tensor:

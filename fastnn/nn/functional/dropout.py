@@ -50,4 +50,4 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
         _core.dropout(dx, dy, p, seed, draw)
         return (dx,)
 
-    return record(y, "dropout", (x,), backward)
+    return record(y, "dropout", (x,), backward, op=("dropout", p))

@@ -59,7 +59,7 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     # x last: if it is the weight or bias too, its gradient is added to theirs, not written over it
     inputs = (weight, x) if bias is None else (weight, bias, x)
     out = y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[0])
-    return record(out, "linear", inputs, backward, (x, weight))
+    return record(out, "linear", inputs, backward, (x, weight), op=("linear",))
 
 
 def _check_linear(x: Tensor, w: Array) -> None:

@@ -170,7 +170,8 @@ def _cross_entropy(
         )
         return (dz,)
 
-    return record(loss, "cross_entropy", (input,), backward, saved)
+    op = "class_loss", "cross_entropy", target, weight, ignore_index, smoothing, reduction
+    return record(loss, "cross_entropy", (input,), backward, saved, op=op)
 
 
 def _soft_cross_entropy(
@@ -198,7 +199,8 @@ def _soft_cross_entropy(
 
     if target.requires_grad:
         saved = (input, *saved)
-    return record(loss, "cross_entropy", (input, target), backward, saved)
+    op = "class_loss", "soft_cross_entropy", target, weight, -1, smoothing, reduction
+    return record(loss, "cross_entropy", (input, target), backward, saved, op=op)
 
 
 def _nll(
@@ -218,7 +220,8 @@ def _nll(
         _core.nll_backward(dx, dloss, labels, divisor, weight, ignore_index)
         return (dx,)
 
-    return record(loss, "nll_loss", (input,), backward, saved)
+    op = "class_loss", "nll", target, weight, ignore_index, 0.0, reduction
+    return record(loss, "nll_loss", (input,), backward, saved, op=op)
 
 
 # --- element by element ---
@@ -529,7 +532,8 @@ def _element_loss(
     parameter: float = 1.0,
     mean_of_weights: bool = False,
 ) -> Tensor:
-    x, y = as_tensor(input), as_tensor(target)
+    x, given = as_tensor(input), as_tensor(target)
+    y = given
     if x.is_floating_point() and y.dtype.kind in _CONVERTED.get(kind, ""):
         y = y.to(x.dtype)
     loss_options.check_elements(who, x, y)
@@ -549,4 +553,7 @@ def _element_loss(
         return dx, dy
 
     weights = tuple(as_tensor(v) for v in (weight, pos_weight) if v is not None)
-    return record(loss, f"{kind}_loss", (x, y), backward, (x, y, *weights))
+    op = None
+    if weight is None or not mean_of_weights:
+        op = "element_loss", kind, given, w, positive, parameter, reduction
+    return record(loss, f"{kind}_loss", (x, y), backward, (x, y, *weights), op=op)

@@ -81,7 +81,8 @@ def batch_norm(
         return _given(weight, dw) + _given(bias, db) + (dx,)
 
     saved = (x, *_some(weight), *([] if training else moving))
-    return record(y, "batch_norm", (*_some(weight), *_some(bias), x), backward, saved)
+    op = "batch_norm", weight, bias, running_mean, running_var, training, momentum, eps
+    return record(y, "batch_norm", (*_some(weight), *_some(bias), x), backward, saved, op=op)
 
 
 def layer_norm(
@@ -134,7 +135,8 @@ def layer_norm(
         return _given(weight, dw) + _given(bias, db) + (dx,)
 
     inputs = (*_some(weight), *_some(bias), x)
-    return record(y.reshape(x.shape), "layer_norm", inputs, backward, (x, *_some(weight)))
+    op = "layer_norm", weight, bias, cols, eps
+    return record(y.reshape(x.shape), "layer_norm", inputs, backward, (x, *_some(weight)), op=op)
 
 
 # --- what both need ---

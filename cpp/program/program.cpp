@@ -1,0 +1,368 @@
+#include "program.h"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+namespace fastnn {
+namespace {
+
+// Below so much work a step runs on one core: meeting at barriers costs more than the other core
+// saves. Multiply-adds; a step of 20-128-256-4 on 8 rows is 0.9 million.
+constexpr int64_t kSerialStep = 250 * 1000;
+
+constexpr auto kAskEvery = std::chrono::milliseconds(5);
+
+// What an activation is, by its name in activations.def.
+template <class T>
+struct ActivationRow {
+    const char* name;
+    typename Activation<T>::Forward KernelsOf<T>::* forward;
+    typename Activation<T>::Backward KernelsOf<T>::* backward;
+    bool saves_output;
+};
+
+template <class T>
+constexpr ActivationRow<T> kActivations[] = {
+#define FASTNN_ACTIVATION(name, Formula, saved, ...) \
+    {#name, &KernelsOf<T>::name##_forward, &KernelsOf<T>::name##_backward, saved[0] == 'y'},
+#include "../activations.def"
+#undef FASTNN_ACTIVATION
+};
+
+}  // namespace
+
+// --- what it is made of ---
+
+template <class T>
+auto Program<T>::add_value(int64_t cols, bool wants_grad) -> Id {
+    buffers_.emplace_back(max_rows_ * cols);
+    T* const data = buffers_.back().get();
+    targets_.push_back({max_rows_ * cols});
+    if (wants_grad) {
+        buffers_.emplace_back(max_rows_ * cols);
+        targets_.back().grad = buffers_.back().get();
+    }
+    values_.push_back({cols, data, &targets_.back()});
+    return Id(values_.size() - 1);
+}
+
+template <class T>
+bool Program<T>::trains(std::initializer_list<Parameter<T>> parameters) const {
+    for (const auto& p : parameters)
+        if (p.target && p.target->grad) return true;
+    return false;
+}
+
+template <class T>
+template <class Op, class... Args>
+Op& Program<T>::add(Args&&... args) {
+    auto op = std::make_unique<Op>(std::forward<Args>(args)...);
+    Op& made = *op;
+    masks_ += op->masks();
+    operations_.push_back(std::move(op));
+    return made;
+}
+
+template <class T>
+Parameter<T> Program<T>::parameter(T* data, T* grad, int64_t size) {
+    for (const auto& p : parameters_)
+        if (p.data == data) return p;
+    targets_.push_back({size, grad, true});
+    parameters_.push_back({data, &targets_.back()});
+    return parameters_.back();
+}
+
+template <class T>
+auto Program<T>::linear(Id x, int64_t out, Parameter<T> w, Parameter<T> b, bool relu) -> Id {
+    const Id y = add_value(out, wants_grad(x) || trains({w, b}));
+    linears_.push_back(&add<Linear<T>>(values_[size_t(x)], values_[size_t(y)], w, b, relu));
+    multiply_adds_ += values_[size_t(x)].cols * out * (1 + wants_grad(x) + trains({w}));
+    return y;
+}
+
+template <class T>
+auto Program<T>::activation(const std::string& name, Id x, ActivationOptions<T> options) -> Id {
+    for (const auto& row : kActivations<T>) {
+        if (name != row.name) continue;
+        const Id y = add_value(values_[size_t(x)].cols, wants_grad(x));
+        add<Activation<T>>(values_[size_t(x)], values_[size_t(y)], row.forward, row.backward,
+                           row.saves_output, options);
+        return y;
+    }
+    throw std::invalid_argument("Program: there is no activation " + name);
+}
+
+template <class T>
+auto Program<T>::softmax(Id x, int64_t classes, bool log) -> Id {
+    const Id y = add_value(values_[size_t(x)].cols, wants_grad(x));
+    add<Softmax<T>>(values_[size_t(x)], values_[size_t(y)], classes, log);
+    return y;
+}
+
+template <class T>
+auto Program<T>::dropout(Id x, double p) -> Id {
+    const Id y = add_value(values_[size_t(x)].cols, wants_grad(x));
+    add<Dropout<T>>(values_[size_t(x)], values_[size_t(y)], p, masks_);
+    return y;
+}
+
+template <class T>
+auto Program<T>::batch_norm(Id x, Parameter<T> w, Parameter<T> b, int64_t channels, T eps,
+                            bool batch, const RunningStatistics<T>& running) -> Id {
+    const Id y = add_value(values_[size_t(x)].cols, wants_grad(x) || trains({w, b}));
+    batch_norms_.push_back(&add<BatchNorm<T>>(values_[size_t(x)], values_[size_t(y)], w, b,
+                                              channels, eps, batch, running));
+    return y;
+}
+
+template <class T>
+auto Program<T>::layer_norm(Id x, Parameter<T> w, Parameter<T> b, int64_t cols, T eps) -> Id {
+    const Id y = add_value(values_[size_t(x)].cols, wants_grad(x) || trains({w, b}));
+    add<LayerNorm<T>>(values_[size_t(x)], values_[size_t(y)], w, b, cols, eps, max_rows_);
+    return y;
+}
+
+template <class T>
+auto Program<T>::combine(Arithmetic kind, Id a, Id b) -> Id {
+    const Id y = add_value(values_[size_t(a)].cols, wants_grad(a) || wants_grad(b));
+    add<Combination<T>>(kind, values_[size_t(a)], values_[size_t(b)], values_[size_t(y)]);
+    return y;
+}
+
+template <class T>
+void Program<T>::cross_entropy(Id x, bool mean, const CrossEntropy<T>& rule) {
+    loss_ = std::make_unique<CrossEntropyLoss<T>>(values_[size_t(x)], mean, max_rows_, rule);
+}
+
+template <class T>
+void Program<T>::soft_cross_entropy(Id x, bool mean, const CrossEntropy<T>& rule) {
+    loss_ = std::make_unique<SoftCrossEntropyLoss<T>>(values_[size_t(x)], mean, max_rows_, rule);
+}
+
+template <class T>
+void Program<T>::nll(Id x, bool mean, const CrossEntropy<T>& rule) {
+    loss_ = std::make_unique<NllLoss<T>>(values_[size_t(x)], mean, max_rows_, rule);
+}
+
+template <class T>
+void Program<T>::element_loss(Id x, bool mean, const ElementLoss<T>& rule) {
+    loss_ = std::make_unique<ElementwiseLoss<T>>(values_[size_t(x)], mean, max_rows_, rule);
+}
+
+// Where a ReLU's output has one use, a product, its gradient is masked as that product stores it.
+template <class T>
+void Program<T>::settle_masks() {
+    for (Linear<T>* to : linears_)
+        for (Linear<T>* from : linears_)
+            if (from->relu && from->y.data == to->x.data && from->y.target->uses == 1)
+                to->masks_input = from->masked = true;
+}
+
+// --- running it ---
+
+template <class T>
+double Program<T>::norm(const KernelsOf<T>& k) const {
+    const auto powers = [&](double scale) {
+        double total = 0;
+        for (const auto& p : parameters_) {
+            double sum;
+            if (!p.target->grad) continue;
+            k.squared_norm(&sum, p.target->grad, scale, p.target->size);
+            total += sum;
+        }
+        return total;
+    };
+    constexpr double tiny = 1e-280;  // as in nn.utils.clip_grad: squares may be lost below
+    const double total = powers(1);
+    if (total > tiny && total < std::numeric_limits<double>::infinity())
+        return std::pow(total, 0.5);
+    double largest = 0;
+    for (const auto& p : parameters_)
+        for (int64_t i = 0; p.target->grad && i < p.target->size; ++i) {
+            const double size = std::fabs(double(p.target->grad[i]));
+            if (!(size <= largest)) largest = size;  // NaN too, and for good
+            if (largest != largest) return largest;
+        }
+    if (largest == 0 || largest > std::numeric_limits<double>::max()) return largest;
+    int exponent;
+    std::frexp(largest, &exponent);
+    const double scale = std::ldexp(1.0, -exponent);
+    return std::pow(powers(scale), 0.5) / scale;
+}
+
+template <class T>
+void Program<T>::clip_norm(const KernelsOf<T>& k) {
+    const double size = double(T(norm(k))) + 1e-6, factor = adjustments_.norm / size;
+    if (factor >= 1 || (std::isinf(size) && std::isnan(factor))) return;
+    for (const auto& p : parameters_)
+        if (p.target->grad) k.scale_values(p.target->grad, T(factor), p.target->size);
+}
+
+template <class T>
+void Program<T>::adjust_gradients(const KernelsOf<T>& k) {
+    if (adjustments_.l1 > 0) {
+        for (const auto& p : parameters_) {
+            double penalty;
+            if (p.target->grad)
+                k.l1_gradient(&penalty, p.target->grad, p.data, T(adjustments_.l1), p.target->size);
+        }
+    }
+    if (adjustments_.norm >= 0) clip_norm(k);
+    if (adjustments_.value >= 0) {
+        for (const auto& p : parameters_)
+            if (p.target->grad)
+                k.clip_values(p.target->grad, T(adjustments_.value), p.target->size);
+    }
+}
+
+template <class T>
+void Program<T>::count_right(const Data<T>& data, int64_t rows, Measured& measured) const {
+    const T* const out = outputs();
+    const int64_t cols = output_cols();
+    if (accuracy_ == Accuracy::bits) {
+        const T* const targets = targets_of_batch_.get();
+        int64_t right = 0;
+        for (int64_t i = 0; i < rows * cols; ++i)
+            right += (out[i] > threshold_) == (targets[i] != T(0));
+        measured.right += double(right);
+        measured.counted += double(rows * cols);
+    } else if (accuracy_ == Accuracy::classes && data.labels) {
+        int64_t right = 0, counted = 0;
+        for (int64_t i = 0; i < rows; ++i) {
+            const T* const row = out + i * cols;
+            int64_t top = 0;  // as NumPy's argmax: the first of the largest, or the first NaN
+            for (int64_t j = 1; j < cols; ++j)
+                if (row[j] > row[top] || (row[j] != row[j] && row[top] == row[top])) top = j;
+            const bool ignored = labels_[size_t(i)] == ignored_;
+            counted += !ignored;
+            right += !ignored && top == labels_[size_t(i)];
+        }
+        measured.right += double(right);
+        measured.counted += double(counted);
+    }
+}
+
+template <class T>
+int64_t Program<T>::work(int64_t rows) const {
+    return rows * multiply_adds_ + updated_ * kElementCost;
+}
+
+// One call of run, as each thread of the team goes through it. What the threads share is changed
+// by one of them while the others wait.
+template <class T>
+struct Program<T>::Run {
+    Program& program;
+    const Data<T>& data;
+    const Batches& batches;
+    const double* rates;
+    uint64_t seed, draw;
+    Measured& measured;
+    const std::function<bool()>& stop;
+    Ending ending = Ending::done;
+    std::chrono::steady_clock::time_point asked = std::chrono::steady_clock::now();
+
+    void operator()() {
+        const KernelsOf<T>& k = kernels().of<T>();
+        const int64_t* order = batches.order;
+        for (int64_t first = 0; first < batches.count; first += batches.accumulate) {
+            const int64_t last = std::min(first + batches.accumulate, batches.count);
+            int64_t rows = 0;
+            for (int64_t b = first; b < last; ++b) rows += batches.sizes[b];
+            for (int64_t b = first; b < last; ++b) {
+                if (!gradient(k, order, b, b > first, rows)) return;
+                order += batches.sizes[b];
+            }
+            program.adjust_gradients(k);
+            update(k);
+            single([&] { finish_step(last); });
+            if (ending != Ending::done) return;
+        }
+    }
+
+    // The gradient of batch b, one of a step of so many rows; false ends the run.
+    bool gradient(const KernelsOf<T>& k, const int64_t* order, int64_t b, bool adds, int64_t all) {
+        const int64_t rows = batches.sizes[b];
+        const Step<T> step{k, rows, adds, seed, draw + uint64_t(b * program.masks_), b};
+        const Targets<T> targets = gather(k, order, rows);
+        for (auto& op : program.operations_) op->forward(step);
+        Loss<T>& loss = *program.loss_;
+        const bool valid = loss.forward(step, targets);
+        single([&] { measure(rows, valid); });
+        if (ending != Ending::done) return false;
+        const T share = rows == all ? T(1) : T(double(rows) / double(all));
+        loss.backward(step, targets, share);
+        for (auto op = program.operations_.rbegin(); op != program.operations_.rend(); ++op)
+            (*op)->backward(step);
+        return true;
+    }
+
+    Targets<T> gather(const KernelsOf<T>& k, const int64_t* order, int64_t rows) {
+        k.gather(program.values_[0].data, data.inputs, order, rows);
+        if (data.labels) {
+            single([&] {
+                for (int64_t i = 0; i < rows; ++i)
+                    program.labels_[size_t(i)] = data.labels[order[i]];
+            });
+        } else {
+            k.gather(program.targets_of_batch_.get(), data.targets, order, rows);
+        }
+        return {program.labels_.data(), program.targets_of_batch_.get()};
+    }
+
+    void measure(int64_t rows, bool valid) {
+        const double loss = double(program.loss_->total);
+        measured.last_loss = loss;
+        if (!valid || !std::isfinite(loss)) {
+            ending = valid ? Ending::not_finite : Ending::invalid;
+            return;
+        }
+        measured.loss += loss * double(rows);
+        measured.rows += rows;
+        ++measured.batches;
+        program.count_right(data, rows, measured);
+    }
+
+    void update(const KernelsOf<T>& k) {
+        const double* now = rates;
+        for (auto& optimizer : program.optimizers_) {
+            if (rates) {
+                single([&] { optimizer->set_rates(now); });
+                now += kRates;
+            }
+            k.update(optimizer->rule(optimizer->steps + 1), optimizer->grad, optimizer->size);
+        }
+    }
+
+    void finish_step(int64_t batch) {
+        for (auto& optimizer : program.optimizers_) ++optimizer->steps;
+        ++measured.steps;
+        if (rates) rates += kRates * int64_t(program.optimizers_.size());
+        const auto now = std::chrono::steady_clock::now();
+        if (now - asked < kAskEvery || batch == batches.count) return;
+        asked = now;
+        if (stop()) ending = Ending::stopped;
+    }
+};
+
+template <class T>
+Ending Program<T>::run(const Data<T>& data, const Batches& batches, const double* rates,
+                       uint64_t seed, uint64_t draw, Measured& measured,
+                       const std::function<bool()>& stop) {
+    settle_masks();
+    labels_.resize(size_t(max_rows_));
+    if (!data.labels && !targets_of_batch_.get())
+        targets_of_batch_ = Buffer<T>(max_rows_ * data.targets.cols);
+    updated_ = 0;
+    for (const auto& optimizer : optimizers_) updated_ += optimizer->size;
+    const int threads = work(batches.sizes[0]) < kSerialStep ? 1 : max_threads();
+    Run run{*this, data, batches, rates, seed, draw, measured, stop};
+    standing_team(threads, run);
+    return run.ending;
+}
+
+template class Program<float>;
+template class Program<double>;
+
+}  // namespace fastnn

@@ -1,0 +1,408 @@
+"""A model and its loss as a program: one pass is put on the tape, and the tape becomes operations.
+
+A compiled step repeats what it was made from. So a pass is made twice, on other rows, and only
+what comes out the same both times is taken: no value may have been read by Python (as `if
+x.sum() > 0` does), no module may have changed, and every constant must be the same one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnn import _core
+from fastnn.autograd import Array, Node, enable_grad, watch_values
+from fastnn.errors import NotLowerable
+from fastnn.nn.module import Module
+from fastnn.nn.normalization import BatchNorm1d
+from fastnn.nn.parameter import Parameter
+from fastnn.random import default_generator
+from fastnn.tensor import Tensor
+
+__all__ = ["LoweredModel", "lower"]
+
+_OPERATIONS = frozenset({"activation", "affine", "batch_norm", "combine", "dropout", "layer_norm",
+                         "linear", "log_softmax", "reshape", "softmax"})  # fmt: skip
+
+LossFn = Callable[[Any, Any], Tensor]
+
+
+class LoweredModel(NamedTuple):
+    """A program without its optimizer.
+
+    Attributes:
+        program: `_core.Program32` or `_core.Program64`.
+        parameters: Those that get a gradient.
+        norms: Counts of the batches that batch norms have seen, in the program's order.
+        classes: How many the loss tells apart by labels; 0 where targets are numbers.
+        ignored: The label that counts for nothing.
+        probabilities: Whether targets must lie in 0 .. 1.
+        outputs: The shape of the model's outputs for one row.
+        affine: What scales the inputs, as the program takes it, or None.
+    """
+
+    program: Any
+    parameters: list[Parameter]
+    norms: list[Tensor]
+    classes: int
+    ignored: int
+    probabilities: bool
+    outputs: tuple[int, ...]
+    affine: tuple[Array, Array, Array] | None
+
+
+class _Pass(NamedTuple):
+    """One pass through model and loss, on the tape."""
+
+    inputs: Tensor
+    targets: Tensor
+    outputs: Tensor
+    loss: Tensor
+    nodes: list[Node]
+
+
+def lower(
+    model: Module,
+    loss: LossFn,
+    batches: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]],
+    max_rows: int,
+    gradients: dict[int, Array],
+) -> LoweredModel:
+    """The program of a model in training mode.
+
+    Args:
+        model: As `Trainer` takes it.
+        loss: As `Trainer` takes it.
+        batches: Two batches of inputs and targets, of different numbers of rows.
+        max_rows: The largest batch to come.
+        gradients: Where the gradient of a parameter goes, by the parameter's `id`.
+
+    Raises:
+        NotLowerable: if model or loss do something that a program cannot.
+    """
+    first, second = (_pass(model, loss, *batch) for batch in batches)
+    if _signature(first) != _signature(second):
+        raise NotLowerable("two passes do not do the same")
+    return _Lowering(model, first, max_rows, gradients).build()
+
+
+def _pass(model: Module, loss: LossFn, inputs: Tensor, targets: Tensor) -> _Pass:
+    if inputs.dtype.kind != "f":
+        raise NotLowerable(f"inputs of {inputs.dtype}")
+    traced = Tensor.of(inputs._array)
+    traced.requires_grad = True  # so that all that is done to it is on the tape
+    with _unchanged(model), enable_grad(), watch_values() as values_were_read:
+        outputs = model(traced)
+        value = loss(outputs, targets)
+        if values_were_read():
+            raise NotLowerable("forward reads a value of a tensor, on which its course may depend")
+    if not isinstance(value, Tensor) or not isinstance(outputs, Tensor) or value._node is None:
+        raise NotLowerable("outputs and loss are not single tensors on the tape")
+    return _Pass(traced, targets, outputs, value, _nodes(value._node))
+
+
+def _nodes(last: Node) -> list[Node]:
+    """All that lead to a node, in the order in which they were made."""
+    found, stack = {last}, [last]
+    while stack:
+        for maker in stack.pop().makers:
+            if maker is not None and maker not in found:
+                found.add(maker)
+                stack.append(maker)
+    return sorted(found, key=lambda node: node.order)
+
+
+@contextmanager
+def _unchanged(model: Module) -> Iterator[None]:
+    """Take back what a pass does to statistics and random numbers; refuse other changes."""
+    buffers = [(b, b._array.copy()) for b in model.buffers()]
+    random, before = default_generator.get_state(), _attributes(model)
+    try:
+        yield
+    finally:
+        drawn = default_generator.get_state()
+        default_generator.set_state(random)
+        for buffer, values in buffers:
+            buffer._array[...] = values
+    if repr(drawn["numpy"]) != repr(random["numpy"]) or _attributes(model) != before:
+        raise NotLowerable("forward changes an attribute of a module or draws random numbers")
+
+
+def _attributes(model: Module) -> list[tuple[int, ...]]:
+    return [tuple(map(id, vars(module).values())) for module in model.modules()]
+
+
+# --- whether two passes are the same ---
+
+
+def _signature(of: _Pass) -> list[Any]:
+    number = {node: i for i, node in enumerate(of.nodes)}
+    rows = len(of.inputs)
+
+    def role(value: Any, maker: Node | None = None) -> Any:
+        if isinstance(value, Tensor):
+            if maker is not None:
+                return "node", number[maker]
+            if value is of.inputs:
+                return "inputs"
+            if _is_of(value, of.targets):
+                return "targets"
+            return "tensor", id(value)
+        if isinstance(value, np.ndarray):
+            return _without_rows(value, rows)
+        if isinstance(value, tuple):
+            return tuple("rows" if i == 0 and v == rows else role(v) for i, v in enumerate(value))
+        return "number", value
+
+    def node_signature(node: Node) -> Any:
+        roles = [role(t, m) for t, m in zip(node.inputs, node.makers, strict=True)]
+        return node.name, roles, None if node.op is None else role(node.op)
+
+    assert of.outputs._node is not None
+    return [number.get(of.outputs._node), *map(node_signature, of.nodes)]
+
+
+def _without_rows(array: Array, rows: int) -> Any:
+    """An array's values; one that was repeated for each row counts once."""
+    if array.ndim > 1 and len(array) == rows and all(np.array_equal(r, array[0]) for r in array):
+        array = array[0]
+    return "array", array.shape, array.tobytes()
+
+
+def _is_of(value: Tensor, given: Tensor) -> bool:
+    """Whether a tensor is another one, or a view with all of its values in the same order."""
+    a, b = value._array, given._array
+    return a.ctypes.data == b.ctypes.data and a.size == b.size and a.flags.c_contiguous
+
+
+# --- the tape as operations ---
+
+
+class _Lowering:
+    """One pass on its way to a program."""
+
+    def __init__(
+        self, model: Module, of: _Pass, max_rows: int, gradients: dict[int, Array]
+    ) -> None:
+        self.of, self.max_rows, self.gradients = of, max_rows, gradients
+        self.rows = len(of.inputs)
+        self.reached = {id(t) for node in of.nodes for t, maker in
+                        zip(node.inputs, node.makers, strict=True) if maker is None}  # fmt: skip
+        self.kept = [p for p in model.parameters() if p.requires_grad and id(p) in self.reached]
+        self.batch_norms = {id(m.running_mean): m for m in model.modules()
+                            if isinstance(m, BatchNorm1d)}  # fmt: skip
+        self.dtype = next((p.dtype for p in self.kept), np.dtype(np.float32))
+        self.program: Any = (_core.Program32 if self.dtype == np.float32 else _core.Program64)(
+            max_rows
+        )
+        self.ids: dict[Node | None, Any] = {}
+        self.uses: dict[Node, int] = {}
+        self.affine: tuple[Array, Array, Array] | None = None
+        self.norms: list[Tensor] = []
+
+    def build(self) -> LoweredModel:
+        of, outputs = self.of, self.of.outputs
+        if not self.kept or any(p.dtype != self.dtype for p in self.kept):
+            raise NotLowerable("there are no parameters of one type to train")
+        for p in self.kept:  # in the model's order: norms are summed in it
+            self.program.parameter(p._array, self._gradient(p))
+        for node in of.nodes:
+            for maker in node.makers:
+                if maker is not None:
+                    self.uses[maker] = self.uses.get(maker, 0) + 1
+        self.ids[None] = self.program.input(math.prod(of.inputs.shape[1:]))
+        fused: set[Node] = set()
+        for i, node in enumerate(of.nodes[:-1]):
+            if node not in fused:
+                self._add(node, of.nodes[i + 1 : -1], fused)
+        classes, ignored = self._loss(of.nodes[-1])
+        if outputs._node not in self.ids or self._id(of.nodes[-1], 0) != self.ids[outputs._node]:
+            raise NotLowerable("the loss is not taken of the model's outputs themselves")
+        kind = of.nodes[-1].op[1]  # type: ignore[index]
+        return LoweredModel(self.program, self.kept, self.norms, classes, ignored,
+                            kind.startswith("bce"), outputs.shape[1:], self.affine)  # fmt: skip
+
+    def _add(self, node: Node, later: list[Node], fused: set[Node]) -> None:
+        if node.op is None or node.op[0] not in _OPERATIONS:
+            raise NotLowerable(f"there is no compiled form of {node.name}")
+        name, *options = node.op
+        if name == "linear":
+            follower = next((n for n in later if node in n.makers), None)
+            relu = (self.uses[node] == 1 and follower is not None and follower.op is not None
+                    and follower.op[:2] == ("activation", "relu"))  # fmt: skip
+            self.ids[node] = self._linear(node, relu)
+            if relu:
+                assert follower is not None
+                self.ids[follower] = self.ids[node]
+                fused.add(follower)
+            return
+        self.ids[node] = getattr(self, f"_{name}")(node, *options)
+
+    def _id(self, node: Node, index: int) -> Any:
+        """The value that is input `index` of an operation."""
+        maker, tensor = node.makers[index], node.inputs[index]
+        if maker is None and tensor is not self.of.inputs:
+            raise NotLowerable(f"{node.name} of a tensor that is not computed from the inputs")
+        if tensor.ndim == 0 or len(tensor) != self.rows:
+            raise NotLowerable(f"{node.name} of a tensor without a row for each sample")
+        if tensor.dtype != self.dtype and (maker is not None or node.op[0] != "affine"):  # type: ignore[index]
+            raise NotLowerable(f"{node.name} of {tensor.dtype} among {self.dtype}")
+        return self.ids[maker]
+
+    def _gradient(self, parameter: Tensor) -> Array | None:
+        return self.gradients[id(parameter)] if parameter.requires_grad else None
+
+    def _pair(self, parameter: Tensor | None) -> tuple[Array | None, Array | None]:
+        """A parameter's values and gradient."""
+        if parameter is None:
+            return None, None
+        if parameter._node is not None:
+            raise NotLowerable("a layer's parameter is itself computed")
+        return parameter._array, self._gradient(parameter)
+
+    # --- one method an operation ---
+
+    def _linear(self, node: Node, relu: bool) -> Any:
+        weight, *bias, x = node.inputs
+        if x.ndim != 2:
+            raise NotLowerable(f"Linear on {x.ndim} dimensions")
+        w, b = self._pair(weight), self._pair(bias[0] if bias else None)
+        id_of_x = self._id(node, len(node.inputs) - 1)
+        return self.program.linear(id_of_x, weight.shape[0], *w, *b, relu)
+
+    def _activation(self, node: Node, kind: str, options: tuple[float, ...]) -> Any:
+        return self.program.activation(kind, self._id(node, 0), list(options))
+
+    def _softmax(self, node: Node, classes: int) -> Any:
+        return self.program.softmax(self._last_dim(node), classes, False)
+
+    def _log_softmax(self, node: Node, classes: int) -> Any:
+        return self.program.softmax(self._last_dim(node), classes, True)
+
+    def _last_dim(self, node: Node) -> Any:
+        if node.inputs[0].ndim < 2:
+            raise NotLowerable(f"{node.name} along the rows")
+        return self._id(node, 0)
+
+    def _dropout(self, node: Node, p: float) -> Any:
+        return self.program.dropout(self._id(node, 0), p)
+
+    def _batch_norm(
+        self,
+        node: Node,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor | None,
+        variance: Tensor | None,
+        training: bool,
+        momentum: float,
+        eps: float,
+    ) -> Any:
+        x = node.inputs[-1]
+        moving = [None if t is None else t._array for t in (mean, variance)]
+        seen = Tensor.of(np.array(0))
+        if training and mean is not None:
+            module = self.batch_norms.get(id(mean))
+            if module is None:
+                raise NotLowerable("batch_norm with running statistics that no BatchNorm1d has")
+            seen = module.num_batches_tracked
+            momentum = math.nan if module.momentum is None else momentum
+        self.norms.append(seen)
+        return self.program.batch_norm(
+            self._id(node, len(node.inputs) - 1), *self._pair(weight), *self._pair(bias),
+            x.shape[1], eps, training, *moving, momentum
+        )  # fmt: skip
+
+    def _layer_norm(
+        self, node: Node, weight: Tensor | None, bias: Tensor | None, cols: int, eps: float
+    ) -> Any:
+        x = node.inputs[-1]
+        if cols == x._array.size:
+            raise NotLowerable("LayerNorm over the rows")
+        id_of_x = self._id(node, len(node.inputs) - 1)
+        return self.program.layer_norm(id_of_x, *self._pair(weight), *self._pair(bias), cols, eps)
+
+    def _combine(self, node: Node, kind: str) -> Any:
+        a, b = node.inputs
+        if a.shape != b.shape:
+            raise NotLowerable(f"{node.name} of shapes {a.shape} and {b.shape}")
+        return self.program.combine(kind, self._id(node, 0), self._id(node, 1))
+
+    def _reshape(self, node: Node, shape: tuple[int, ...]) -> Any:
+        if not shape or shape[0] != self.rows:
+            raise NotLowerable(f"a view of shape {shape}, without a row for each sample")
+        maker = node.makers[0]
+        if maker is not None and self.uses[maker] > 1 and self.uses[node] > 1:
+            raise NotLowerable("a view beside other uses of its values")  # sums in another order
+        return self._id(node, 0)
+
+    def _affine(self, node: Node, shift: Any, divisor: Any, offset: Any) -> Any:
+        if node.makers[0] is not None or self.uses.get(node, 0) != 1 or len(self.ids) > 1:
+            raise NotLowerable(f"{node.name} of something else than the inputs alone")
+        cols = self.of.inputs._array[0].size
+        self.affine = tuple(  # type: ignore[assignment]
+            np.ascontiguousarray(np.broadcast_to(np.asarray(v, np.float64), (cols,)))
+            for v in (shift, divisor, offset)
+        )
+        return self._id(node, 0)
+
+    # --- losses ---
+
+    def _loss(self, node: Node) -> tuple[int, int]:
+        if node.op is None or node.op[0] not in ("class_loss", "element_loss"):
+            raise NotLowerable(f"there is no compiled form of {node.name} as a loss")
+        target = node.op[2]
+        if not _is_of(target, self.of.targets) or target.requires_grad:
+            raise NotLowerable("the loss is not taken of the targets themselves")
+        if node.op[-1] == "none" or self.of.loss.ndim:
+            raise NotLowerable("the loss is not one number")
+        make = self._class_loss if node.op[0] == "class_loss" else self._element_loss
+        return make(node, *node.op[1:])
+
+    def _class_loss(
+        self,
+        node: Node,
+        kind: str,
+        target: Tensor,
+        weight: Array | None,
+        ignored: int,
+        smoothing: float,
+        reduction: str,
+    ) -> tuple[int, int]:
+        x = node.inputs[0]
+        if x.ndim != 2:
+            raise NotLowerable(f"{node.name} on {x.ndim} dimensions")
+        self.program.class_loss(kind, self._id(node, 0), x.shape[1], reduction == "mean", weight,
+                                ignored, smoothing)  # fmt: skip
+        return (0 if kind == "soft_cross_entropy" else x.shape[1]), ignored
+
+    def _element_loss(
+        self,
+        node: Node,
+        kind: str,
+        target: Tensor,
+        weight: Array | None,
+        pos_weight: Array | None,
+        parameter: float,
+        reduction: str,
+    ) -> tuple[int, int]:
+        x = node.inputs[0]
+        if target.ndim == 0 or len(target) != self.rows:
+            raise NotLowerable("targets without a row for each sample")
+        cols = x._array.size // self.rows
+        weights = [self._for_all_rows(w, cols) for w in (weight, pos_weight)]
+        self.program.element_loss(kind, self._id(node, 0), cols, reduction == "mean", *weights,
+                                  parameter)  # fmt: skip
+        return 0, 0
+
+    def _for_all_rows(self, weight: Array | None, cols: int) -> Array | None:
+        if weight is None:
+            return None
+        rows = weight.reshape(self.rows, cols)
+        if not all(np.array_equal(row, rows[0]) for row in rows):
+            raise NotLowerable("weights that differ from row to row")
+        return np.ascontiguousarray(np.broadcast_to(rows[0], (self.max_rows, cols)))
