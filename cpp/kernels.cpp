@@ -12,6 +12,7 @@
 #include "kernels/losses.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
+#include "kernels/packed.h"
 #include "kernels/peak.h"
 #include "kernels/philox.h"
 #include "kernels/reduce.h"

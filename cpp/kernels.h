@@ -83,6 +83,16 @@ struct Update {
     }
 };
 
+// A step of the weights (out, in) of a linear layer, packed, and of its biases, given x (rows, in)
+// and dy (rows, out).
+template <class T>
+struct PackedUpdate {
+    const T *x, *dy;
+    int64_t rows, in, out;
+    Update<T> weights;  // packed, as is the state
+    Update<T> bias;     // as they are; of the same kind; w null where there are none
+};
+
 // Where the rows of a batch come from: a table (n, cols) of one type, as it is or
 // (x - shift) / divisor + offset column by column in double, rounded once; bytes as values[byte].
 enum class SourceType { f32, f64, i8, i16, i32, i64, u8, u16, u32, u64 };

@@ -29,7 +29,7 @@ constexpr int kWideVectors = 4;
 // 256, 14 KiB of the L1 cache, past which the panels stream.
 constexpr int64_t kBlockK = 256;
 constexpr int64_t kBlockN = 512;
-constexpr int kPrefetch = 8;  // steps of k: 3 % on 256 x 512 x 512
+constexpr int kPrefetch = 16;  // steps of k: 3 % on 256 x 512 x 512
 
 template <class T>
 struct Tile {

@@ -2,7 +2,7 @@
 // so both have the same bits. An operation added here needs a method of Program that makes it.
 #pragma once
 
-#include "value.h"
+#include "packed_weights.h"
 
 namespace fastnn {
 
@@ -32,7 +32,7 @@ class Linear : public Operation<T> {
         Gemm<T> g{step.rows, y.cols, x.cols, x.data, x.cols, 1, w.data, 1, x.cols, y.data, y.cols};
         g.bias = b.data;
         g.relu = relu;
-        step.k.gemm(g);
+        packed ? step.k.packed_product(g, packed->by_outputs()) : step.k.gemm(g);
     }
 
     void backward(const Step<T>& step) override {
@@ -42,8 +42,9 @@ class Linear : public Operation<T> {
         dx.write(step, rows * in, [&](T* to) {
             Gemm<T> g{rows, in, out, dy, out, 1, w.data, in, 1, to, in};
             g.mask = masks_input ? x.data : nullptr;
-            step.k.gemm(g);
+            packed ? step.k.packed_product(g, packed->by_inputs()) : step.k.gemm(g);
         });
+        if (packed) return packed->update(step, x.data, dy);
         dw.write(step, out * in,
                  [&](T* to) { step.k.gemm({out, in, rows, dy, 1, out, x.data, in, 1, to, in}); });
         db.write(step, out, [&](T* to) { step.k.column_sum(to, dy, rows, out); });
@@ -54,6 +55,7 @@ class Linear : public Operation<T> {
     const bool relu;
     // the ReLU's gradient is in the product of the only operation that takes y; or in ours
     bool masked = false, masks_input = false;
+    std::unique_ptr<PackedWeights<T>> packed;  // for the time of a run
 
   private:
     Gradient<T> dx, db, dw;

@@ -16,16 +16,24 @@ template <class T>
 class Optimizer {
   public:
     Optimizer(UpdateKind kind, T* w, std::array<T*, 3> state, T* grad, int64_t size, int64_t steps)
-        : size(size), steps(steps), grad(grad), update_{kind, w, {state[0], state[1], state[2]}} {}
+        : size(size),
+          steps(steps),
+          grad(grad),
+          current{kind, w, {state[0], state[1], state[2]}},
+          update_(current) {}
     virtual ~Optimizer() = default;
 
     // The rule of step number `step`, from 1.
     virtual Update<T> rule(int64_t step) const = 0;
     virtual void set_rates(const double* rates) = 0;
 
+    T* w() const { return update_.w; }
+    bool has(const T* p) const { return p >= update_.w && p < update_.w + size; }
+
     const int64_t size;
     int64_t steps;  // done so far
     T* const grad;
+    Update<T> current;  // the rule of the step that is being made
 
   protected:
     Update<T> update_;

@@ -1,5 +1,6 @@
 #include "program.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -160,6 +161,67 @@ void Program<T>::settle_masks() {
                 to->masks_input = from->masked = true;
 }
 
+// --- packed weights ---
+
+// Fewer steps would not win back the packing of weights and state, before and after the run.
+constexpr int64_t kStepsWorthPacking = 4;
+
+template <class T>
+const Optimizer<T>* Program<T>::optimizer_of(const Linear<T>& layer) const {
+    for (const auto& optimizer : optimizers_)
+        if (optimizer->has(layer.w.data)) return optimizer.get();
+    return nullptr;
+}
+
+// Whether a layer's weights may stay packed: the gradient goes into the step at once, and all
+// products are those of tiles (narrow ones are others, see kernels/dot.h).
+template <class T>
+bool Program<T>::can_pack(const Linear<T>& layer) const {
+    constexpr int64_t narrow = 8;
+    const Optimizer<T>* optimizer = optimizer_of(layer);
+    const auto once = [](const Parameter<T>& p) { return p.target->grad && p.target->uses == 1; };
+    if (!optimizer || !once(layer.w) || layer.y.cols <= narrow || layer.x.cols <= narrow)
+        return false;
+    return !layer.b.data || (once(layer.b) && optimizer->has(layer.b.data));
+}
+
+template <class T>
+void Program<T>::pack(const KernelsOf<T>& k, const Batches& batches) {
+    const bool plain = adjustments_.l1 > 0 || adjustments_.norm >= 0 || adjustments_.value >= 0;
+    const bool worth = batches.accumulate == 1 && batches.count >= kStepsWorthPacking;
+    for (Linear<T>* layer : linears_) {
+        layer->packed = nullptr;
+        if (plain || !worth || !can_pack(*layer)) continue;
+        layer->packed = std::make_unique<PackedWeights<T>>(
+            *optimizer_of(*layer), layer->w.data, layer->b.data, layer->y.cols, layer->x.cols,
+            layer->x.target->grad != nullptr);
+        layer->packed->pack(k);
+    }
+    list_rest();
+}
+
+template <class T>
+void Program<T>::list_rest() {
+    rest_.clear();
+    for (const auto& optimizer : optimizers_) {
+        std::vector<std::pair<int64_t, int64_t>> taken;  // begin and end, in order
+        for (const Linear<T>* layer : linears_) {
+            if (!layer->packed || !optimizer->has(layer->w.data)) continue;
+            for (const auto& p : {layer->w, layer->b})
+                if (p.data)
+                    taken.push_back(
+                        {p.data - optimizer->w(), p.data - optimizer->w() + p.target->size});
+        }
+        taken.push_back({optimizer->size, optimizer->size});
+        std::sort(taken.begin(), taken.end());
+        int64_t at = 0;
+        for (const auto& [begin, end] : taken) {
+            if (begin > at) rest_.push_back({optimizer.get(), at, begin - at});
+            at = end;
+        }
+    }
+}
+
 // --- running it ---
 
 template <class T>
@@ -270,6 +332,7 @@ struct Program<T>::Run {
             const int64_t last = std::min(first + batches.accumulate, batches.count);
             int64_t rows = 0;
             for (int64_t b = first; b < last; ++b) rows += batches.sizes[b];
+            single([&] { begin_step(); });
             for (int64_t b = first; b < last; ++b) {
                 if (!gradient(k, order, b, b > first, rows)) return;
                 order += batches.sizes[b];
@@ -324,21 +387,24 @@ struct Program<T>::Run {
         program.count_right(data, rows, measured);
     }
 
-    void update(const KernelsOf<T>& k) {
-        const double* now = rates;
+    void update(const KernelsOf<T>& k) const {
+        for (const auto& part : program.rest_)
+            k.update(part.of->current.from(part.offset), part.of->grad + part.offset, part.size);
+    }
+
+    void begin_step() {
         for (auto& optimizer : program.optimizers_) {
             if (rates) {
-                single([&] { optimizer->set_rates(now); });
-                now += kRates;
+                optimizer->set_rates(rates);
+                rates += kRates;
             }
-            k.update(optimizer->rule(optimizer->steps + 1), optimizer->grad, optimizer->size);
+            optimizer->current = optimizer->rule(optimizer->steps + 1);
         }
     }
 
     void finish_step(int64_t batch) {
         for (auto& optimizer : program.optimizers_) ++optimizer->steps;
         ++measured.steps;
-        if (rates) rates += kRates * int64_t(program.optimizers_.size());
         const auto now = std::chrono::steady_clock::now();
         if (now - asked < kAskEvery || batch == batches.count) return;
         asked = now;
@@ -357,8 +423,14 @@ Ending Program<T>::run(const Data<T>& data, const Batches& batches, const double
     updated_ = 0;
     for (const auto& optimizer : optimizers_) updated_ += optimizer->size;
     const int threads = work(batches.sizes[0]) < kSerialStep ? 1 : max_threads();
+    const KernelsOf<T>& k = kernels().of<T>();
+    pack(k, batches);
     Run run{*this, data, batches, rates, seed, draw, measured, stop};
     standing_team(threads, run);
+    for (Linear<T>* layer : linears_) {
+        if (layer->packed) layer->packed->unpack(k);
+        layer->packed = nullptr;
+    }
     return run.ending;
 }
 

@@ -105,6 +105,10 @@ class Program {
     template <class Op, class... Args>
     Op& add(Args&&... args);
     void settle_masks();
+    void pack(const KernelsOf<T>& k, const Batches& batches);
+    bool can_pack(const Linear<T>& layer) const;
+    const Optimizer<T>* optimizer_of(const Linear<T>& layer) const;
+    void list_rest();
     void adjust_gradients(const KernelsOf<T>& k);
     void clip_norm(const KernelsOf<T>& k);
     double norm(const KernelsOf<T>& k) const;
@@ -121,6 +125,11 @@ class Program {
     std::vector<BatchNorm<T>*> batch_norms_;
     std::unique_ptr<Loss<T>> loss_;
     std::deque<std::unique_ptr<Optimizer<T>>> optimizers_;
+    struct Part {  // of an optimizer's parameters
+        const Optimizer<T>* of;
+        int64_t offset, size;
+    };
+    std::vector<Part> rest_;  // what is not packed
     Adjustments adjustments_;
     Accuracy accuracy_ = Accuracy::none;
     T threshold_ = 0;

@@ -1,0 +1,286 @@
+// A linear layer whose weights stay packed from step to step: its products, and the update of the
+// weights in the store of their gradient's tiles.
+//
+// Weights w (out, in) lie in panels of outputs, [in][outputs of the panel], as forward products
+// read them; where the gradient of the input is asked for, a second copy lies in panels of inputs,
+// [out][inputs of the panel]. The optimizer's state lies like the first. Work is shared panel by
+// panel, so a core meets the same weights and state in every step; where there are fewer panels
+// than threads, tile by tile. Each element has the chain of operations that gemm.h gives it.
+#pragma once
+
+#include "gemm.h"
+#include "optim.h"
+
+namespace fastnn {
+namespace {
+
+template <class T>
+constexpr int kPanel = kPanelVectors * Simd<T>::width;
+
+// Panels of `cols` columns and `depth` rows; the last has one vector where that is enough.
+template <class T>
+struct Panels {
+    int64_t cols, depth;
+    int64_t count() const { return (cols + kPanel<T> - 1) / kPanel<T>; }
+    int64_t begin(int64_t panel) const { return panel * kPanel<T>; }  // its first column
+    int64_t width(int64_t panel) const {
+        return cols - begin(panel) > Simd<T>::width ? kPanel<T> : Simd<T>::width;
+    }
+    int64_t offset(int64_t panel) const { return begin(panel) * depth; }
+    int64_t size() const { return offset(count() - 1) + width(count() - 1) * depth; }
+};
+
+template <class T>
+void packed_size(int64_t* size, int64_t cols, int64_t depth) {
+    *size = Panels<T>{cols, depth}.size();
+}
+
+// to = panels of the columns of b (k, n), given by its strides.
+template <class T>
+void pack_panels(T* to, const T* b, int64_t k, int64_t n, int64_t row, int64_t col) {
+    const Panels<T> panels{n, k};
+    Gemm<T> g{};
+    g.n = n, g.b = b, g.b_row = row, g.b_col = col;
+    parallel_for(panels.count(), 1, kPanel<T> * k * kElementCost, [&](int64_t first, int64_t last) {
+        for (int64_t p = first; p < last; ++p)
+            pack_b(to + panels.offset(p), g, panels.begin(p), panels.begin(p) + panels.width(p), 0,
+                   k);
+    });
+}
+
+// w (n, k) = the transpose of panels of n columns and depth k.
+template <class T>
+void unpack_panels(T* w, const T* from, int64_t k, int64_t n) {
+    constexpr int W = Simd<T>::width;
+    const Panels<T> panels{n, k};
+    parallel_for(panels.count(), 1, kPanel<T> * k * kElementCost, [&](int64_t first, int64_t last) {
+        for (int64_t p = first; p < last; ++p) {
+            const int64_t width = panels.width(p), begin = panels.begin(p);
+            const int64_t end = smaller(begin + width, n);
+            for (int64_t i = 0; i < k; i += W)
+                for (int64_t j = begin; j < end; j += W)
+                    transpose(w + j * k + i, k, smaller(W, k - i),
+                              from + panels.offset(p) + i * width + (j - begin), width, 1, k - i,
+                              end - j);
+        }
+    });
+}
+
+// Panels of inputs, [out][inputs], from panels of outputs, [in][outputs].
+template <class T>
+void transpose_panels(T* to, const T* from, int64_t in, int64_t out) {
+    constexpr int W = Simd<T>::width;
+    const Panels<T> outputs{out, in}, inputs{in, out};
+    const int64_t vectors = (out + W - 1) / W;
+    parallel_for(vectors, 1, W * in * kElementCost, [&](int64_t first, int64_t last) {
+        for (int64_t v = first; v < last; ++v) {
+            const int64_t j = v * W, p = j / kPanel<T>, width = outputs.width(p);
+            const T* const column = from + outputs.offset(p) + (j - outputs.begin(p));
+            for (int64_t i = 0; i < in; i += W) {
+                const int64_t q = i / kPanel<T>, place = inputs.width(q);
+                transpose(to + inputs.offset(q) + j * place + (i - inputs.begin(q)), place, W,
+                          column + i * width, width, 1, in - i, out - j);
+            }
+        }
+    });
+}
+
+// The part of count x tiles items, panel by panel, that is this thread's.
+struct PanelShare {
+    int64_t begin, end, tiles;
+
+    PanelShare(int64_t panels, int64_t tiles, int thread, int threads) : tiles(tiles) {
+        const Range mine = share(panels * tiles, 1, thread, threads);
+        begin = mine.begin, end = mine.end;
+    }
+    // body(panel, first tile, last tile) for each panel that some tiles are of.
+    template <class Body>
+    void each(Body body) const {
+        for (int64_t at = begin; at < end;) {
+            const int64_t panel = at / tiles, next = smaller((panel + 1) * tiles, end);
+            body(panel, at - panel * tiles, next - panel * tiles);
+            at = next;
+        }
+    }
+};
+
+// Depths up to this are one block: a panel of 1024 x 32 floats streams by from the L2 cache. Blocks
+// that fit the L1 cache would cost more, 3 %, as C is loaded and stored again for each.
+constexpr int64_t kPackedBlockK = 1024;
+
+// C (m, n) = A (m, k) times packed panels, with the epilogues of gemm: g.b is not looked at, A and
+// C have rows that lie together. A is read in place: to pack it costs as much as it wins, 2 to 3 %.
+template <class T>
+void packed_product(const Gemm<T>& g, const T* packed) {
+    const Panels<T> panels{g.n, g.k};
+    const RowTiles rows(g.m, kTileRows);
+    const int64_t blocks = (g.k + kPackedBlockK - 1) / kPackedBlockK;
+    parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
+        const PanelShare mine(panels.count(), rows.tiles, thread, threads);
+        mine.each([&](int64_t panel, int64_t first, int64_t last) {
+            const int64_t width = panels.width(panel), j = panels.begin(panel);
+            for (int64_t block = 0; block < blocks; ++block) {
+                const int64_t k0 = g.k * block / blocks, k1 = g.k * (block + 1) / blocks;
+                const T* const b = packed + panels.offset(panel) + k0 * width;
+                for (int64_t t = first; t < last; ++t) {
+                    const int64_t i = rows.begin(t), count = rows.begin(t + 1) - i;
+                    const Tile<T> spec{g.a + i * g.a_row + k0,
+                                       b,
+                                       g.a_row,
+                                       1,
+                                       width,
+                                       k1 - k0,
+                                       i,
+                                       j,
+                                       g.n - j,
+                                       block == 0,
+                                       block + 1 == blocks};
+                    const TileFn<T> fn = width == kPanel<T> ? tile_fn<T, 2, false>(count)
+                                                            : tile_fn<T, 1, false>(count);
+                    fn(g, spec);
+                }
+            }
+        });
+    });
+}
+
+// Tiles of x^T that are packed at a time: as many as leave the L1 cache room for a panel of dy.
+inline int64_t tiles_together(int64_t depth) {
+    const int64_t tiles = 400 / (depth + 1);
+    return tiles < 1 ? 1 : tiles > 16 ? 16 : tiles;
+}
+
+// What a thread does of an update: the gradient of its tiles, each of which goes into a step of the
+// optimizer while it is in the L1 cache. The step is made one tile late: the weights and the state
+// it reads were asked for a tile before, and come from the L3 cache meanwhile.
+template <class T, class Rule>
+class PanelUpdate {
+  public:
+    PanelUpdate(const PackedUpdate<T>& u, const PanelShare& mine, const Rule& step)
+        : u_(u),
+          mine_(mine),
+          step_(step),
+          panels_{u.out, u.in},
+          rows_(u.in, kTileRows),
+          first_(mine.begin / mine.tiles),
+          last_((mine.end - 1) / mine.tiles) {}
+
+    void run() {
+        const int64_t blocks = (u_.rows + kBlockK - 1) / kBlockK;
+        const int64_t depth = (u_.rows + blocks - 1) / blocks, group = tiles_together(depth);
+        const int64_t columns = panels_.begin(last_) + panels_.width(last_) - panels_.begin(first_);
+        const int64_t x_size = group * kTileRows * depth + kPackSlack;
+        // sums of several blocks wait for the last one; else two tiles take turns
+        const int64_t sums = blocks > 1 ? columns * u_.in : 2 * kTile;
+        dy_ = static_cast<T*>(workspace(size_t(columns * depth + x_size + sums) * sizeof(T)));
+        x_ = dy_ + columns * depth;
+        sums_ = x_ + x_size;
+        for (int64_t block = 0; block < blocks; ++block)
+            run_block(u_.rows * block / blocks, u_.rows * (block + 1) / blocks, group, blocks > 1,
+                      block + 1 == blocks);
+        make_waiting_step(0);
+    }
+
+  private:
+    static constexpr int W = Simd<T>::width;
+    static constexpr int64_t kTile = kTileRows * kPanel<T>;
+
+    void run_block(int64_t k0, int64_t k1, int64_t group, bool several, bool last) {
+        Gemm<T> g{};
+        g.m = u_.in, g.a = u_.x, g.a_row = 1, g.a_col = u_.in;
+        g.n = u_.out, g.b = u_.dy, g.b_row = u_.out, g.b_col = 1;
+        pack_b(dy_, g, panels_.begin(first_), panels_.begin(last_) + panels_.width(last_), k0, k1);
+        for (int64_t t0 = 0; t0 < mine_.tiles; t0 += group) {
+            const int64_t t1 = smaller(t0 + group, mine_.tiles);
+            for (int64_t t = t0; t < t1; ++t)
+                pack_a(packed_x(t, t0, k1 - k0), g, rows_.begin(t), rows_of(t), k0, k1);
+            mine_.each([&](int64_t panel, int64_t begin, int64_t end) {
+                for (int64_t t = begin < t0 ? t0 : begin; t < smaller(end, t1); ++t)
+                    run_tile(packed_x(t, t0, k1 - k0), panel, t, k1 - k0, k0 == 0, several, last);
+            });
+        }
+    }
+
+    void run_tile(const T* x, int64_t panel, int64_t t, int64_t depth, bool first, bool several,
+                  bool last) {
+        const int64_t width = panels_.width(panel), count = rows_of(t);
+        const int64_t place = panels_.offset(panel) + rows_.begin(t) * width;
+        Gemm<T> g{};
+        g.c = several ? sums_ + (place - panels_.offset(first_)) : sums_ + (odd_ ? kTile : 0);
+        g.c_row = width;
+        const Tile<T> spec{x,     dy_ + (panels_.begin(panel) - panels_.begin(first_)) * depth,
+                           1,     count,
+                           width, depth,
+                           0,     0,
+                           width, first,
+                           last};
+        (width == kPanel<T> ? tile_fn<T, 2, true>(count) : tile_fn<T, 1, true>(count))(g, spec);
+        if (!last) return;
+        make_waiting_step(place);
+        waiting_ = {g.c, place, count * width};
+        odd_ = !odd_;
+    }
+
+    // And asks for what the next one needs, line by line: all at once would fill the queue of
+    // misses.
+    void make_waiting_step(int64_t next) {
+        for (int64_t v = 0; v < waiting_.size; v += W) {
+            step_.prefetch(next + v);
+            step_(load(waiting_.sums + v), waiting_.place + v, W);
+        }
+        waiting_.size = 0;
+    }
+
+    int64_t rows_of(int64_t t) const { return rows_.begin(t + 1) - rows_.begin(t); }
+    T* packed_x(int64_t t, int64_t t0, int64_t depth) const {
+        return x_ + (rows_.begin(t) - rows_.begin(t0)) * depth;
+    }
+
+    const PackedUpdate<T>& u_;
+    const PanelShare& mine_;
+    const Rule& step_;
+    const Panels<T> panels_;
+    const RowTiles rows_;
+    const int64_t first_, last_;  // panels
+    T *dy_ = nullptr, *x_ = nullptr, *sums_ = nullptr;
+    struct {
+        const T* sums;
+        int64_t place, size;
+    } waiting_ = {};
+    bool odd_ = false;
+};
+
+// The biases of a panel: their gradients are the sums of the columns of dy.
+template <class T, class Rule>
+void update_biases(const PackedUpdate<T>& u, int64_t begin, int64_t end, const Rule& step) {
+    for_vectors<T>(begin, smaller(end, u.out), [&](int64_t c, int64_t) {
+        Vec<T> sum{};
+        for (int64_t i = 0; i < u.rows; ++i) sum += load_n(u.dy + i * u.out + c, u.out - c);
+        step(sum, c, u.out - c);
+    });
+}
+
+// Weights and biases after a step with the gradients dy^T x and the column sums of dy.
+template <class T>
+void packed_update(const PackedUpdate<T>& u) {
+    const Panels<T> panels{u.out, u.in};
+    const int64_t tiles = RowTiles(u.in, kTileRows).tiles;
+    with_step(u.weights, [&](const auto& step) {
+        using Rule = std::decay_t<decltype(step)>;
+        const Rule bias_step(u.bias);
+        const int64_t work = u.rows * u.in * u.out + u.in * u.out * kElementCost;
+        parallel(team_size(work), [&](int thread, int threads) {
+            const PanelShare mine(panels.count(), tiles, thread, threads);
+            if (mine.begin == mine.end) return;
+            PanelUpdate<T, Rule>(u, mine, step).run();
+            if (!u.bias.w) return;
+            mine.each([&](int64_t panel, int64_t first, int64_t) {
+                const int64_t j = panels.begin(panel);
+                if (first == 0) update_biases(u, j, j + panels.width(panel), bias_step);
+            });
+        });
+    });
+}
+
+}  // namespace
+}  // namespace fastnn
