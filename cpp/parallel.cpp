@@ -186,6 +186,8 @@ void run_team(int threads, void (*body)(void*, int, int), void* context) {
     body(context, 0, 1);
 }
 
+bool first_of_team() { return membership.thread == 0; }
+
 void run_standing_team(int threads, void (*body)(void*), void* context) {
     std::optional<StandingTeam> team;
 #ifdef _OPENMP

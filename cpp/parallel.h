@@ -33,6 +33,9 @@ void run_team(int threads, void (*body)(void*, int, int), void* context);
 // which it was thrown.
 void run_standing_team(int threads, void (*body)(void*), void* context);
 
+// Whether this is the thread that made the standing team.
+bool first_of_team();
+
 namespace {
 
 template <class Body>

@@ -315,6 +315,13 @@ void define(py::module_& m, const char* name) {
     c.def("run", &run<T>, arg("inputs"), arg("labels"), arg("classes"), arg("ignored"),
           arg("targets"), arg("order"), arg("sizes"), arg("accumulate"), arg("rates"), arg("seed"),
           arg("draw"), arg("loss"), arg("right"), arg("counted"), arg("rows"), arg("tick"));
+    c.def("profile", [](Bound<T>& p, bool on) { p.program.profile(on); });
+    c.def_property_readonly("seconds", [](const Bound<T>& p) {  // by part, once `profile(True)`
+        py::dict seconds;
+        for (size_t i = 0; p.program.profile() && i < size_t(Part::count); ++i)
+            seconds[kPartNames[i]] = p.program.profile()->seconds[i];
+        return seconds;
+    });
     c.def("outputs", [](const Bound<T>& p, int64_t rows) {  // of the last batch
         py::array_t<T> out({std::min(rows, p.program.max_rows()), p.program.output_cols()});
         std::copy_n(p.program.outputs(), out.size(), out.mutable_data());

@@ -144,12 +144,6 @@ void packed_product(const Gemm<T>& g, const T* packed) {
     });
 }
 
-// Tiles of x^T that are packed at a time: as many as leave the L1 cache room for a panel of dy.
-inline int64_t tiles_together(int64_t depth) {
-    const int64_t tiles = 400 / (depth + 1);
-    return tiles < 1 ? 1 : tiles > 16 ? 16 : tiles;
-}
-
 // What a thread does of an update: the gradient of its tiles, each of which goes into a step of the
 // optimizer while it is in the L1 cache. The step is made one tile late: the weights and the state
 // it reads were asked for a tile before, and come from the L3 cache meanwhile.
@@ -167,16 +161,16 @@ class PanelUpdate {
 
     void run() {
         const int64_t blocks = (u_.rows + kBlockK - 1) / kBlockK;
-        const int64_t depth = (u_.rows + blocks - 1) / blocks, group = tiles_together(depth);
+        const int64_t depth = (u_.rows + blocks - 1) / blocks;
         const int64_t columns = panels_.begin(last_) + panels_.width(last_) - panels_.begin(first_);
-        const int64_t x_size = group * kTileRows * depth + kPackSlack;
+        const int64_t x_size = u_.in * depth + kPackSlack;
         // sums of several blocks wait for the last one; else two tiles take turns
         const int64_t sums = blocks > 1 ? columns * u_.in : 2 * kTile;
         dy_ = static_cast<T*>(workspace(size_t(columns * depth + x_size + sums) * sizeof(T)));
         x_ = dy_ + columns * depth;
         sums_ = x_ + x_size;
         for (int64_t block = 0; block < blocks; ++block)
-            run_block(u_.rows * block / blocks, u_.rows * (block + 1) / blocks, group, blocks > 1,
+            run_block(u_.rows * block / blocks, u_.rows * (block + 1) / blocks, blocks > 1,
                       block + 1 == blocks);
         make_waiting_step(0);
     }
@@ -185,34 +179,35 @@ class PanelUpdate {
     static constexpr int W = Simd<T>::width;
     static constexpr int64_t kTile = kTileRows * kPanel<T>;
 
-    void run_block(int64_t k0, int64_t k1, int64_t group, bool several, bool last) {
+    void run_block(int64_t k0, int64_t k1, bool several, bool last) {
+        const int64_t depth = k1 - k0;
         Gemm<T> g{};
         g.m = u_.in, g.a = u_.x, g.a_row = 1, g.a_col = u_.in;
         g.n = u_.out, g.b = u_.dy, g.b_row = u_.out, g.b_col = 1;
         pack_b(dy_, g, panels_.begin(first_), panels_.begin(last_) + panels_.width(last_), k0, k1);
-        for (int64_t t0 = 0; t0 < mine_.tiles; t0 += group) {
-            const int64_t t1 = smaller(t0 + group, mine_.tiles);
-            for (int64_t t = t0; t < t1; ++t)
-                pack_a(packed_x(t, t0, k1 - k0), g, rows_.begin(t), rows_of(t), k0, k1);
-            mine_.each([&](int64_t panel, int64_t begin, int64_t end) {
-                for (int64_t t = begin < t0 ? t0 : begin; t < smaller(end, t1); ++t)
-                    run_tile(packed_x(t, t0, k1 - k0), panel, t, k1 - k0, k0 == 0, several, last);
-            });
-        }
+        for (int64_t t = 0; t < mine_.tiles; ++t)
+            pack_a(x_ + rows_.begin(t) * depth, g, rows_.begin(t), rows_of(t), k0, k1);
+        mine_.each([&](int64_t panel, int64_t begin, int64_t end) {
+            for (int64_t t = begin; t < end; ++t) run_tile(panel, t, depth, k0 == 0, several, last);
+        });
     }
 
-    void run_tile(const T* x, int64_t panel, int64_t t, int64_t depth, bool first, bool several,
-                  bool last) {
+    void run_tile(int64_t panel, int64_t t, int64_t depth, bool first, bool several, bool last) {
         const int64_t width = panels_.width(panel), count = rows_of(t);
         const int64_t place = panels_.offset(panel) + rows_.begin(t) * width;
         Gemm<T> g{};
         g.c = several ? sums_ + (place - panels_.offset(first_)) : sums_ + (odd_ ? kTile : 0);
         g.c_row = width;
-        const Tile<T> spec{x,     dy_ + (panels_.begin(panel) - panels_.begin(first_)) * depth,
-                           1,     count,
-                           width, depth,
-                           0,     0,
-                           width, first,
+        const Tile<T> spec{x_ + rows_.begin(t) * depth,
+                           dy_ + (panels_.begin(panel) - panels_.begin(first_)) * depth,
+                           1,
+                           count,
+                           width,
+                           depth,
+                           0,
+                           0,
+                           width,
+                           first,
                            last};
         (width == kPanel<T> ? tile_fn<T, 2, true>(count) : tile_fn<T, 1, true>(count))(g, spec);
         if (!last) return;
@@ -232,9 +227,6 @@ class PanelUpdate {
     }
 
     int64_t rows_of(int64_t t) const { return rows_.begin(t + 1) - rows_.begin(t); }
-    T* packed_x(int64_t t, int64_t t0, int64_t depth) const {
-        return x_ + (rows_.begin(t) - rows_.begin(t0)) * depth;
-    }
 
     const PackedUpdate<T>& u_;
     const PanelShare& mine_;

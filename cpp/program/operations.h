@@ -29,25 +29,30 @@ class Linear : public Operation<T> {
         : x(x), y(y), w(w), b(b), relu(relu), dx(x.target), db(b.target), dw(w.target) {}
 
     void forward(const Step<T>& step) override {
+        step.lap(Part::other);
         Gemm<T> g{step.rows, y.cols, x.cols, x.data, x.cols, 1, w.data, 1, x.cols, y.data, y.cols};
         g.bias = b.data;
         g.relu = relu;
         packed ? step.k.packed_product(g, packed->by_outputs()) : step.k.gemm(g);
+        step.lap(Part::forward);
     }
 
     void backward(const Step<T>& step) override {
         const int64_t rows = step.rows, in = x.cols, out = y.cols;
         T* const dy = y.target->grad;
+        step.lap(Part::other);
         if (relu && !masked) step.k.relu_backward(dy, dy, y.data, rows * out, {});
         dx.write(step, rows * in, [&](T* to) {
             Gemm<T> g{rows, in, out, dy, out, 1, w.data, in, 1, to, in};
             g.mask = masks_input ? x.data : nullptr;
             packed ? step.k.packed_product(g, packed->by_inputs()) : step.k.gemm(g);
         });
+        step.lap(Part::input_gradient);
         if (packed) return packed->update(step, x.data, dy);
         dw.write(step, out * in,
                  [&](T* to) { step.k.gemm({out, in, rows, dy, 1, out, x.data, in, 1, to, in}); });
         db.write(step, out, [&](T* to) { step.k.column_sum(to, dy, rows, out); });
+        step.lap(Part::update);
     }
 
     Value<T> x, y;

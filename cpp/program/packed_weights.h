@@ -47,7 +47,9 @@ class PackedWeights {
         u.bias = b_ ? optimizer_.current.from(offset(b_)) : u.bias;
         if (!b_) u.bias.w = nullptr;
         step.k.packed_update(u);
+        step.lap(Part::update);
         if (both_) step.k.transpose_panels(by_inputs_.get(), packed_.get(), in_, out_);
+        step.lap(Part::repack);
     }
 
     const T* by_outputs() const { return packed_.get(); }

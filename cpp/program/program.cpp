@@ -328,34 +328,42 @@ struct Program<T>::Run {
     void operator()() {
         const KernelsOf<T>& k = kernels().of<T>();
         const int64_t* order = batches.order;
+        Profile* const profile = first_of_team() ? program.profile_.get() : nullptr;
+        if (profile) profile->start();
         for (int64_t first = 0; first < batches.count; first += batches.accumulate) {
             const int64_t last = std::min(first + batches.accumulate, batches.count);
             int64_t rows = 0;
             for (int64_t b = first; b < last; ++b) rows += batches.sizes[b];
             single([&] { begin_step(); });
             for (int64_t b = first; b < last; ++b) {
-                if (!gradient(k, order, b, b > first, rows)) return;
+                if (!gradient(k, order, b, b > first, rows, profile)) return;
                 order += batches.sizes[b];
             }
             program.adjust_gradients(k);
             update(k);
             single([&] { finish_step(last); });
+            if (profile) profile->lap(Part::other);
             if (ending != Ending::done) return;
         }
     }
 
     // The gradient of batch b, one of a step of so many rows; false ends the run.
-    bool gradient(const KernelsOf<T>& k, const int64_t* order, int64_t b, bool adds, int64_t all) {
+    bool gradient(const KernelsOf<T>& k, const int64_t* order, int64_t b, bool adds, int64_t all,
+                  Profile* profile) {
         const int64_t rows = batches.sizes[b];
-        const Step<T> step{k, rows, adds, seed, draw + uint64_t(b * program.masks_), b};
+        const Step<T> step{k, rows, adds, seed, draw + uint64_t(b * program.masks_), b, profile};
+        step.lap(Part::other);
         const Targets<T> targets = gather(k, order, rows);
+        step.lap(Part::gather);
         for (auto& op : program.operations_) op->forward(step);
         Loss<T>& loss = *program.loss_;
+        step.lap(Part::other);
         const bool valid = loss.forward(step, targets);
         single([&] { measure(rows, valid); });
         if (ending != Ending::done) return false;
         const T share = rows == all ? T(1) : T(double(rows) / double(all));
         loss.backward(step, targets, share);
+        step.lap(Part::loss);
         for (auto op = program.operations_.rbegin(); op != program.operations_.rend(); ++op)
             (*op)->backward(step);
         return true;

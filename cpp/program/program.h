@@ -89,6 +89,8 @@ class Program {
                uint64_t draw, Measured& measured, const std::function<bool()>& stop);
 
     int masks() const { return masks_; }
+    void profile(bool on) { profile_ = on ? std::make_unique<Profile>() : nullptr; }
+    const Profile* profile() const { return profile_.get(); }
     const T* outputs() const { return loss_->x.data; }
     int64_t output_cols() const { return loss_->x.cols; }
     int64_t max_rows() const { return max_rows_; }
@@ -125,11 +127,11 @@ class Program {
     std::vector<BatchNorm<T>*> batch_norms_;
     std::unique_ptr<Loss<T>> loss_;
     std::deque<std::unique_ptr<Optimizer<T>>> optimizers_;
-    struct Part {  // of an optimizer's parameters
+    struct Stretch {  // of an optimizer's parameters
         const Optimizer<T>* of;
         int64_t offset, size;
     };
-    std::vector<Part> rest_;  // what is not packed
+    std::vector<Stretch> rest_;  // what is not packed
     Adjustments adjustments_;
     Accuracy accuracy_ = Accuracy::none;
     T threshold_ = 0;
@@ -139,6 +141,7 @@ class Program {
     int64_t updated_ = 0;        // parameters
     std::vector<int64_t> labels_;
     Buffer<T> targets_of_batch_;
+    std::unique_ptr<Profile> profile_;
 };
 
 extern template class Program<float>;

@@ -7,6 +7,7 @@
 
 #include "../dispatch.h"
 #include "../parallel.h"
+#include "profile.h"
 
 namespace fastnn {
 
@@ -33,11 +34,16 @@ class Buffer {
 template <class T>
 struct Step {
     const KernelsOf<T>& k;
-    int64_t rows;    // of the batch
-    bool adds;       // the gradients of parameters, to those of a batch before
-    uint64_t seed;   // of masks
-    uint64_t draw;   // number of the batch's first mask
-    int64_t number;  // batches before this one in the run
+    int64_t rows;      // of the batch
+    bool adds;         // the gradients of parameters, to those of a batch before
+    uint64_t seed;     // of masks
+    uint64_t draw;     // number of the batch's first mask
+    int64_t number;    // batches before this one in the run
+    Profile* profile;  // null: nobody asked
+
+    void lap(Part part) const {
+        if (profile) profile->lap(part);
+    }
 };
 
 template <class T>

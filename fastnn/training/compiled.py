@@ -135,7 +135,8 @@ def _ingredients(trainer: Trainer, feed: Feed) -> list[Any]:
     found = [trainer.loss, trainer.l1, feed.table.inputs.base, feed.table.targets]
     for part in (trainer.model, trainer.loss):
         for module in part.modules() if isinstance(part, Module) else ():
-            found += [module, *vars(module).values()]
+            found += [module, *vars(module).values(), *module._modules.values()]
+            found += [None if b is None else b._array for b in module._buffers.values()]
     for p in trainer.model.parameters():
         found += [p, p._array, p.requires_grad]
     return found

@@ -7,6 +7,9 @@ x.sum() > 0` does), no module may have changed, and every constant must be the s
 
 from __future__ import annotations
 
+import copy
+import functools
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,16 +87,29 @@ def lower(
     Raises:
         NotLowerable: if model or loss do something that a program cannot.
     """
-    first, second = (_pass(model, loss, *batch) for batch in batches)
+    if not _is_ours(loss):
+        raise NotLowerable("the loss is not one of fastnn.nn")
+    copies: dict[int, Any] = {}
+    spare = copy.deepcopy(model, copies)  # what a pass leaves behind, it leaves there
+    original = {id(copies[id(t)]): t for t in (*model.parameters(), *model.buffers())}
+    first, second = (_pass(spare, loss, *batch) for batch in batches)
     if _signature(first) != _signature(second):
         raise NotLowerable("two passes do not do the same")
-    return _Lowering(model, first, max_rows, gradients).build()
+    return _Lowering(model, first, original, max_rows, gradients).build()
+
+
+def _is_ours(loss: LossFn) -> bool:
+    """Whether calling it twice more than the training does leaves nothing behind."""
+    if isinstance(loss, functools.partial):
+        return _is_ours(loss.func)
+    module = getattr(loss if inspect.isfunction(loss) else type(loss), "__module__", "")
+    return module.startswith("fastnn.")
 
 
 def _pass(model: Module, loss: LossFn, inputs: Tensor, targets: Tensor) -> _Pass:
-    if inputs.dtype.kind != "f":
-        raise NotLowerable(f"inputs of {inputs.dtype}")
-    traced = Tensor.of(inputs._array)
+    # whole numbers are for a scaler, which computes in float64 anyhow
+    given = inputs._array if inputs.dtype.kind == "f" else inputs._array.astype(np.float64)
+    traced = Tensor.of(given)
     traced.requires_grad = True  # so that all that is done to it is on the tape
     with _unchanged(model), enable_grad(), watch_values() as values_were_read:
         outputs = model(traced)
@@ -186,11 +202,17 @@ class _Lowering:
     """One pass on its way to a program."""
 
     def __init__(
-        self, model: Module, of: _Pass, max_rows: int, gradients: dict[int, Array]
+        self,
+        model: Module,
+        of: _Pass,
+        original: dict[int, Tensor],
+        max_rows: int,
+        gradients: dict[int, Array],
     ) -> None:
-        self.of, self.max_rows, self.gradients = of, max_rows, gradients
+        self.of, self.original = of, original
+        self.max_rows, self.gradients = max_rows, gradients
         self.rows = len(of.inputs)
-        self.reached = {id(t) for node in of.nodes for t, maker in
+        self.reached = {id(original.get(id(t), t)) for node in of.nodes for t, maker in
                         zip(node.inputs, node.makers, strict=True) if maker is None}  # fmt: skip
         self.kept = [p for p in model.parameters() if p.requires_grad and id(p) in self.reached]
         self.batch_norms = {id(m.running_mean): m for m in model.modules()
@@ -249,7 +271,9 @@ class _Lowering:
             raise NotLowerable(f"{node.name} of a tensor that is not computed from the inputs")
         if tensor.ndim == 0 or len(tensor) != self.rows:
             raise NotLowerable(f"{node.name} of a tensor without a row for each sample")
-        if tensor.dtype != self.dtype and (maker is not None or node.op[0] != "affine"):  # type: ignore[index]
+        unscaled = self.ids[maker] == self.ids[None] and self.affine is None
+        scales = unscaled and node.op is not None and node.op[0] in ("affine", "reshape")
+        if tensor.dtype != self.dtype and not scales:
             raise NotLowerable(f"{node.name} of {tensor.dtype} among {self.dtype}")
         return self.ids[maker]
 
@@ -260,8 +284,9 @@ class _Lowering:
         """A parameter's values and gradient."""
         if parameter is None:
             return None, None
-        if parameter._node is not None:
-            raise NotLowerable("a layer's parameter is itself computed")
+        if parameter._node is not None or id(parameter) not in self.original:
+            raise NotLowerable("a layer's parameter is not one of the model's")
+        parameter = self.original[id(parameter)]
         return parameter._array, self._gradient(parameter)
 
     # --- one method an operation ---
@@ -303,6 +328,7 @@ class _Lowering:
         eps: float,
     ) -> Any:
         x = node.inputs[-1]
+        mean, variance = (None if t is None else self.original.get(id(t)) for t in (mean, variance))
         moving = [None if t is None else t._array for t in (mean, variance)]
         seen = Tensor.of(np.array(0))
         if training and mean is not None:
@@ -341,14 +367,15 @@ class _Lowering:
         return self._id(node, 0)
 
     def _affine(self, node: Node, shift: Any, divisor: Any, offset: Any) -> Any:
-        if node.makers[0] is not None or self.uses.get(node, 0) != 1 or len(self.ids) > 1:
+        if self.affine is not None or set(self.ids.values()) != {self.ids[None]}:
             raise NotLowerable(f"{node.name} of something else than the inputs alone")
+        self._id(node, 0)
         cols = self.of.inputs._array[0].size
         self.affine = tuple(  # type: ignore[assignment]
             np.ascontiguousarray(np.broadcast_to(np.asarray(v, np.float64), (cols,)))
             for v in (shift, divisor, offset)
         )
-        return self._id(node, 0)
+        return self.ids[None]
 
     # --- losses ---
 
