@@ -4,6 +4,7 @@
 #include "../workspace.h"
 #include "arrays.h"
 #include "bind.h"
+#include "loss_kinds.h"
 
 namespace fastnn {
 namespace {
@@ -214,27 +215,6 @@ void nll_backward(py::handle dx, py::handle dloss, py::handle labels, double div
         py::gil_scoped_release release;
         kernels().of<T>().nll_backward(result.data, grad, y.data, rows, classes, rule);
     });
-}
-
-ElementLossKind element_loss_kind(const Gate& gate, const std::string& name) {
-    static constexpr std::pair<const char*, ElementLossKind> kinds[] = {
-        {"mse", ElementLossKind::mse},
-        {"l1", ElementLossKind::l1},
-        {"smooth_l1", ElementLossKind::smooth_l1},
-        {"huber", ElementLossKind::huber},
-        {"quantile", ElementLossKind::quantile},
-        {"poisson", ElementLossKind::poisson},
-        {"poisson_full", ElementLossKind::poisson_full},
-        {"poisson_log", ElementLossKind::poisson_log},
-        {"poisson_log_full", ElementLossKind::poisson_log_full},
-        {"bce", ElementLossKind::bce},
-        {"bce_with_logits", ElementLossKind::bce_with_logits}};
-    std::string known;
-    for (const auto& [known_name, kind] : kinds) {
-        if (name == known_name) return kind;
-        known += (known.empty() ? "" : ", ") + std::string(known_name);
-    }
-    throw std::invalid_argument(gate.where("kind") + "expected one of " + known + ", got " + name);
 }
 
 // Values beyond [0, 1] have no logarithm, or give a loss that training sends to minus infinity;

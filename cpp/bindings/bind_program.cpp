@@ -5,6 +5,7 @@
 #include "../program/program.h"
 #include "arrays.h"
 #include "bind.h"
+#include "loss_kinds.h"
 
 namespace fastnn {
 namespace {
@@ -33,7 +34,7 @@ Parameter<T> parameter(Bound<T>& p, py::handle w, py::handle grad) {
     const auto values = kGate.output<T>("parameter", w, shape);
     const auto g = kGate.output_or_none<T>("gradient", grad, shape);
     T* const data = p.keep(values);
-    return p.program.parameter(data, p.keep(g), values.size());
+    return p.program.parameter(data, p.keep(g), values.size(), shape.size() > 1);
 }
 
 template <class T>
@@ -101,9 +102,10 @@ Rows<T> input_rows(const py::tuple& given, int64_t cols) {
 
 template <class T>
 py::tuple run(Bound<T>& p, const py::tuple& inputs, py::handle labels, int64_t classes,
-              int64_t ignored, py::handle targets, py::handle order, py::handle sizes,
-              int64_t accumulate, py::handle rates, uint64_t seed, uint64_t draw, double loss,
-              double right, double counted, int64_t rows_seen, const py::function& tick) {
+              int64_t ignored, py::handle targets, py::handle weights, py::handle order,
+              py::handle sizes, py::handle masses, int64_t accumulate, py::handle rates,
+              uint64_t seed, uint64_t draw, double loss, double rows_seen, double penalty,
+              double right, double counted, const py::function& tick) {
     Program<T>& program = p.program;
     const Rows<T> x = input_rows<T>(inputs, program.input_cols());
     Data<T> data{x.source};
@@ -117,6 +119,8 @@ py::tuple run(Bound<T>& p, const py::tuple& inputs, py::handle labels, int64_t c
         if (t.count != x.count) throw kGate.wrong_shape("targets", "as many rows", {t.count});
         data.targets = t.source;
     }
+    const auto w = kGate.input_or_none<T>("weights", weights, {x.count});
+    data.weights = w.data;
     const auto indices = kGate.indices("order", order, {int64_t(py::len(order))}, x.count, "row");
     const auto cut = kGate.indices("sizes", sizes, {int64_t(py::len(sizes))},
                                    program.max_rows() + 1, "batch size");
@@ -127,16 +131,17 @@ py::tuple run(Bound<T>& p, const py::tuple& inputs, py::handle labels, int64_t c
     }
     if (!cut.size() || all != indices.size() || accumulate < 1)
         throw std::invalid_argument(kGate.where("sizes") + "expected batches of all rows");
+    const auto mass = kGate.input_or_none<double>("masses", masses, {cut.size()});
     const int64_t steps = (cut.size() + accumulate - 1) / accumulate;
     const auto schedule = kGate.input_or_none<double>(
         "rates", rates, {steps, int64_t(program.optimizers().size()), kRates});
-    Measured measured{loss, right, counted, rows_seen};
+    Measured measured{loss, rows_seen, penalty, right, counted};
     std::optional<py::error_already_set> error;
     const auto stop = [&] {
         const py::gil_scoped_acquire acquire;
         try {
-            return tick(measured.batches, measured.loss, measured.rows, measured.right,
-                        measured.counted)
+            return tick(measured.batches, measured.loss, measured.rows, measured.penalty,
+                        measured.right, measured.counted)
                 .template cast<bool>();
         } catch (py::error_already_set& raised) {
             error.emplace(raised);
@@ -146,15 +151,15 @@ py::tuple run(Bound<T>& p, const py::tuple& inputs, py::handle labels, int64_t c
     Ending ending;
     {
         py::gil_scoped_release release;
-        ending = program.run(data, {indices.data, cut.data, cut.size(), accumulate}, schedule.data,
-                             seed, draw, measured, stop);
+        ending = program.run(data, {indices.data, cut.data, mass.data, cut.size(), accumulate},
+                             schedule.data, seed, draw, measured, stop);
     }
     static constexpr const char* names[] = {"done", "stopped", "not finite", "invalid"};
     py::object raised = py::none();
     if (error) raised = error->value();
-    return py::make_tuple(names[int(ending)], measured.loss, measured.rows, measured.right,
-                          measured.counted, measured.batches, measured.steps, measured.last_loss,
-                          raised);
+    return py::make_tuple(names[int(ending)], measured.loss, measured.rows, measured.penalty,
+                          measured.right, measured.counted, measured.batches, measured.steps,
+                          measured.last_loss, raised);
 }
 
 template <class T>
@@ -162,19 +167,6 @@ CrossEntropy<T> class_rule(Bound<T>& p, py::handle weight, int64_t classes, int6
                            double smoothing) {
     const auto w = kGate.input_or_none<T>("weight", weight, {classes});
     return {p.keep(w), T(1 - smoothing), T(smoothing / double(classes)), ignore_index};
-}
-
-ElementLossKind element_kind(const std::string& name) {
-    static constexpr std::pair<const char*, ElementLossKind> kinds[] = {
-        {"mse", ElementLossKind::mse},
-        {"l1", ElementLossKind::l1},
-        {"smooth_l1", ElementLossKind::smooth_l1},
-        {"huber", ElementLossKind::huber},
-        {"bce", ElementLossKind::bce},
-        {"bce_with_logits", ElementLossKind::bce_with_logits}};
-    for (const auto& [known, kind] : kinds)
-        if (name == known) return kind;
-    throw std::invalid_argument(kGate.where("loss") + "there is no " + name);
 }
 
 template <class T>
@@ -243,14 +235,15 @@ void define_losses(py::class_<Bound<T>>& c) {
         if (kind == "soft_cross_entropy") return p.program.soft_cross_entropy(x, mean, rule);
         p.program.nll(x, mean, rule);
     });
+    c.def("weigh_rows", [](Bound<T>& p, double factor) { p.program.weigh_rows(factor); });
     c.def("element_loss", [](Bound<T>& p, const std::string& kind, Id x, int64_t cols, bool mean,
                              py::handle weight, py::handle pos_weight, double parameter) {
         const Shape all{p.program.max_rows(), cols};
         const auto w = kGate.input_or_none<T>("weight", weight, all);
         const auto positive = kGate.input_or_none<T>("pos_weight", pos_weight, all);
         T const* const weights = p.keep(w);
-        p.program.element_loss(x, mean,
-                               {element_kind(kind), T(parameter), weights, p.keep(positive)});
+        p.program.element_loss(
+            x, mean, {element_loss_kind(kGate, kind), T(parameter), weights, p.keep(positive)});
     });
 }
 
@@ -293,8 +286,8 @@ void define_optimizers(py::class_<Bound<T>>& c) {
         }
     });
     c.def("forget_optimizers", [](Bound<T>& p) { p.program.forget_optimizers(); });
-    c.def("adjust", [](Bound<T>& p, double l1, double norm, double limit) {
-        p.program.adjust({l1, norm, limit});
+    c.def("adjust", [](Bound<T>& p, double l1, double l2, double norm, double limit) {
+        p.program.adjust({l1, l2, norm, limit});
     });
     c.def("measure", [](Bound<T>& p, const std::string& kind, double threshold, int64_t ignored) {
         p.program.measure(kind == "classes" ? Accuracy::classes
@@ -313,8 +306,9 @@ void define(py::module_& m, const char* name) {
     define_losses(c);
     define_optimizers(c);
     c.def("run", &run<T>, arg("inputs"), arg("labels"), arg("classes"), arg("ignored"),
-          arg("targets"), arg("order"), arg("sizes"), arg("accumulate"), arg("rates"), arg("seed"),
-          arg("draw"), arg("loss"), arg("right"), arg("counted"), arg("rows"), arg("tick"));
+          arg("targets"), arg("weights"), arg("order"), arg("sizes"), arg("masses"),
+          arg("accumulate"), arg("rates"), arg("seed"), arg("draw"), arg("loss"), arg("rows"),
+          arg("penalty"), arg("right"), arg("counted"), arg("tick"));
     c.def("profile", [](Bound<T>& p, bool on) { p.program.profile(on); });
     c.def_property_readonly("seconds", [](const Bound<T>& p) {  // by part, once `profile(True)`
         py::dict seconds;

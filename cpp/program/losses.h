@@ -5,11 +5,12 @@
 
 namespace fastnn {
 
-// The targets of the batch: labels (rows), or values (rows, cols) as the loss takes them.
+// The targets of the batch: labels (rows), or values (rows, cols) as the loss takes them, and how
+// much each row counts, or null.
 template <class T>
 struct Targets {
     const int64_t* labels;
-    const T* values;
+    const T *values, *weights;
 };
 
 template <class T>
@@ -23,8 +24,13 @@ class Loss {
     bool forward(const Step<T>& step, const Targets<T>& targets) {
         compute(step, targets, losses_.get());
         single([&] {
-            divisor_ = mean_ ? count(step, targets) : 1;
-            step.k.loss_total(&total, losses_.get(), losses(step), divisor_);
+            if (factor_ > 0) {
+                step.k.weighted_mean_forward(&total, &divisor_, losses_.get(), targets.weights,
+                                             step.rows, losses(step) / step.rows, factor_);
+            } else {
+                divisor_ = mean_ ? count(step, targets) : 1;
+                step.k.loss_total(&total, losses_.get(), losses(step), divisor_);
+            }
             valid_ = valid(step);
         });
         return valid_;
@@ -32,9 +38,18 @@ class Loss {
 
     // The gradient of `share` times the loss.
     void backward(const Step<T>& step, const Targets<T>& targets, const T& share) {
-        dx_.write(step, step.rows * x.cols,
-                  [&](T* to) { gradient(step, targets, {&share, 0, T(1 / divisor_)}, to); });
+        dx_.write(step, step.rows * x.cols, [&](T* to) {
+            if (!(factor_ > 0)) return gradient(step, targets, {&share, 0, T(1 / divisor_)}, to);
+            single([&] {  // the losses themselves are no longer needed
+                step.k.weighted_mean_backward(losses_.get(), &share, targets.weights, step.rows,
+                                              losses(step) / step.rows, divisor_);
+            });
+            gradient(step, targets, {losses_.get(), 1, T(1)}, to);
+        });
     }
+
+    // The mean is taken of rows that count differently, times a factor.
+    void weigh(double factor) { factor_ = factor; }
 
     const Value<T> x;
     T total = 0;
@@ -49,7 +64,7 @@ class Loss {
 
   private:
     bool mean_, valid_ = true;
-    double divisor_ = 1;
+    double divisor_ = 1, factor_ = 0;
     Buffer<T> losses_;
     Gradient<T> dx_;
 };

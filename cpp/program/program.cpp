@@ -67,10 +67,10 @@ Op& Program<T>::add(Args&&... args) {
 }
 
 template <class T>
-Parameter<T> Program<T>::parameter(T* data, T* grad, int64_t size) {
+Parameter<T> Program<T>::parameter(T* data, T* grad, int64_t size, bool matrix) {
     for (const auto& p : parameters_)
         if (p.data == data) return p;
-    targets_.push_back({size, grad, true});
+    targets_.push_back({size, grad, true, matrix});
     parameters_.push_back({data, &targets_.back()});
     return parameters_.back();
 }
@@ -187,7 +187,8 @@ bool Program<T>::can_pack(const Linear<T>& layer) const {
 
 template <class T>
 void Program<T>::pack(const KernelsOf<T>& k, const Batches& batches) {
-    const bool plain = adjustments_.l1 > 0 || adjustments_.norm >= 0 || adjustments_.value >= 0;
+    const bool plain = adjustments_.l1 > 0 || adjustments_.l2 > 0 || adjustments_.norm >= 0 ||
+                       adjustments_.value >= 0;
     const bool worth = batches.accumulate == 1 && batches.count >= kStepsWorthPacking;
     for (Linear<T>* layer : linears_) {
         layer->packed = nullptr;
@@ -262,6 +263,20 @@ void Program<T>::clip_norm(const KernelsOf<T>& k) {
         if (p.target->grad) k.scale_values(p.target->grad, T(factor), p.target->size);
 }
 
+// The penalty l2 / 2 sum w^2 / mass over the matrices, its gradient added to theirs.
+template <class T>
+double Program<T>::add_l2(const KernelsOf<T>& k, double mass) {
+    const double l2 = adjustments_.l2 / mass;
+    double penalty = 0;
+    for (const auto& p : parameters_) {
+        double sum;
+        if (!p.target->grad || !p.target->matrix) continue;
+        k.l2_gradient(&sum, p.target->grad, p.data, T(l2), p.target->size);
+        penalty += l2 / 2 * sum;
+    }
+    return penalty;
+}
+
 template <class T>
 void Program<T>::adjust_gradients(const KernelsOf<T>& k) {
     if (adjustments_.l1 > 0) {
@@ -332,12 +347,18 @@ struct Program<T>::Run {
         if (profile) profile->start();
         for (int64_t first = 0; first < batches.count; first += batches.accumulate) {
             const int64_t last = std::min(first + batches.accumulate, batches.count);
+            double mass = 0;
             int64_t rows = 0;
-            for (int64_t b = first; b < last; ++b) rows += batches.sizes[b];
+            for (int64_t b = first; b < last; ++b)
+                mass += batches.mass(b), rows += batches.sizes[b];
             single([&] { begin_step(); });
             for (int64_t b = first; b < last; ++b) {
-                if (!gradient(k, order, b, b > first, rows, profile)) return;
+                if (!gradient(k, order, b, b > first, mass, profile)) return;
                 order += batches.sizes[b];
+            }
+            if (program.adjustments_.l2 > 0) {
+                const double penalty = program.add_l2(k, mass);
+                single([&] { measured.penalty += penalty * double(rows); });
             }
             program.adjust_gradients(k);
             update(k);
@@ -348,7 +369,7 @@ struct Program<T>::Run {
     }
 
     // The gradient of batch b, one of a step of so many rows; false ends the run.
-    bool gradient(const KernelsOf<T>& k, const int64_t* order, int64_t b, bool adds, int64_t all,
+    bool gradient(const KernelsOf<T>& k, const int64_t* order, int64_t b, bool adds, double all,
                   Profile* profile) {
         const int64_t rows = batches.sizes[b];
         const Step<T> step{k, rows, adds, seed, draw + uint64_t(b * program.masks_), b, profile};
@@ -361,7 +382,7 @@ struct Program<T>::Run {
         const bool valid = loss.forward(step, targets);
         single([&] { measure(rows, valid); });
         if (ending != Ending::done) return false;
-        const T share = rows == all ? T(1) : T(double(rows) / double(all));
+        const T share = T(batches.mass(b) / all);
         loss.backward(step, targets, share);
         step.lap(Part::loss);
         for (auto op = program.operations_.rbegin(); op != program.operations_.rend(); ++op)
@@ -379,7 +400,14 @@ struct Program<T>::Run {
         } else {
             k.gather(program.targets_of_batch_.get(), data.targets, order, rows);
         }
-        return {program.labels_.data(), program.targets_of_batch_.get()};
+        if (data.weights) {
+            single([&] {
+                for (int64_t i = 0; i < rows; ++i)
+                    program.weights_of_batch_.get()[i] = data.weights[order[i]];
+            });
+        }
+        return {program.labels_.data(), program.targets_of_batch_.get(),
+                data.weights ? program.weights_of_batch_.get() : nullptr};
     }
 
     void measure(int64_t rows, bool valid) {
@@ -390,7 +418,7 @@ struct Program<T>::Run {
             return;
         }
         measured.loss += loss * double(rows);
-        measured.rows += rows;
+        measured.rows += double(rows);
         ++measured.batches;
         program.count_right(data, rows, measured);
     }
@@ -428,6 +456,7 @@ Ending Program<T>::run(const Data<T>& data, const Batches& batches, const double
     labels_.resize(size_t(max_rows_));
     if (!data.labels && !targets_of_batch_.get())
         targets_of_batch_ = Buffer<T>(max_rows_ * data.targets.cols);
+    if (data.weights && !weights_of_batch_.get()) weights_of_batch_ = Buffer<T>(max_rows_);
     updated_ = 0;
     for (const auto& optimizer : optimizers_) updated_ += optimizer->size;
     const int threads = work(batches.sizes[0]) < kSerialStep ? 1 : max_threads();

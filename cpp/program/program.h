@@ -19,6 +19,7 @@ struct Data {
     Source<T> inputs;
     const int64_t* labels = nullptr;  // of all rows, or null
     Source<T> targets = {};           // data null where there are labels
+    const T* weights = nullptr;       // of all rows, or null
 };
 
 // What a run goes through: rows `order[0 .. sum of sizes)`, cut into batches of these sizes, of
@@ -26,7 +27,10 @@ struct Data {
 struct Batches {
     const int64_t* order;
     const int64_t* sizes;
+    const double* masses;  // what each counts; null: its rows
     int64_t count, accumulate;
+
+    double mass(int64_t batch) const { return masses ? masses[batch] : double(sizes[batch]); }
 };
 
 enum class Accuracy { none, classes, bits };  // bits: output above a threshold against 0 or 1
@@ -35,14 +39,14 @@ enum class Ending { done, stopped, not_finite, invalid };
 
 // What a run has measured, batch after batch; it goes on from what it is given.
 struct Measured {
-    double loss = 0, right = 0, counted = 0;
-    int64_t rows = 0, batches = 0, steps = 0;
+    double loss = 0, rows = 0, penalty = 0, right = 0, counted = 0;
+    int64_t batches = 0, steps = 0;
     double last_loss = 0;
 };
 
 // What is done to gradients before a step, of these parameters in this order.
 struct Adjustments {
-    double l1 = 0;
+    double l1 = 0, l2 = 0;         // the latter by the rows of the step
     double norm = -1, value = -1;  // negative: no limit
 };
 
@@ -56,7 +60,7 @@ class Program {
     // --- what it is made of, in the order of the forward pass ---
 
     Id input(int64_t cols) { return add_value(cols, false); }
-    Parameter<T> parameter(T* data, T* grad, int64_t size);  // grad null: it is not trained
+    Parameter<T> parameter(T* data, T* grad, int64_t size, bool matrix);  // grad null: not trained
     Id linear(Id x, int64_t out, Parameter<T> w, Parameter<T> b, bool relu);
     Id activation(const std::string& name, Id x, ActivationOptions<T> options);
     Id softmax(Id x, int64_t classes, bool log);
@@ -70,6 +74,7 @@ class Program {
     void soft_cross_entropy(Id x, bool mean, const CrossEntropy<T>& rule);
     void nll(Id x, bool mean, const CrossEntropy<T>& rule);
     void element_loss(Id x, bool mean, const ElementLoss<T>& rule);
+    void weigh_rows(double factor) { loss_->weigh(factor); }
 
     void optimize(std::unique_ptr<Optimizer<T>> optimizer) {
         optimizers_.push_back(std::move(optimizer));
@@ -111,6 +116,7 @@ class Program {
     bool can_pack(const Linear<T>& layer) const;
     const Optimizer<T>* optimizer_of(const Linear<T>& layer) const;
     void list_rest();
+    double add_l2(const KernelsOf<T>& k, double mass);
     void adjust_gradients(const KernelsOf<T>& k);
     void clip_norm(const KernelsOf<T>& k);
     double norm(const KernelsOf<T>& k) const;
@@ -140,7 +146,7 @@ class Program {
     int64_t multiply_adds_ = 0;  // of a row, forward and backward
     int64_t updated_ = 0;        // parameters
     std::vector<int64_t> labels_;
-    Buffer<T> targets_of_batch_;
+    Buffer<T> targets_of_batch_, weights_of_batch_;
     std::unique_ptr<Profile> profile_;
 };
 

@@ -54,7 +54,7 @@ template <class T>
 struct Target {
     int64_t size = 0;
     T* grad = nullptr;  // null: nobody asks for it
-    bool parameter = false;
+    bool parameter = false, matrix = false;
     Gradient<T>* first = nullptr;  // of its uses, in the order of the backward pass
     int uses = 0;
 };

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn.autograd import Array
 from fastnn.callbacks import Hooks
-from fastnn.errors import NotLowerable
+from fastnn.errors import NotLowerable, TrainingWarning
 from fastnn.interrupts import InterruptGuard
 from fastnn.metrics import Accuracy
 from fastnn.nn.module import Module
 from fastnn.random import default_generator
 from fastnn.tensor import Tensor
 from fastnn.training.batches import Loader
-from fastnn.training.eager import EagerEpochs, check_finite, expect_batches
+from fastnn.training.checkpoints import Checkpoints
+from fastnn.training.divergence import non_finite_loss
+from fastnn.training.eager import EagerEpochs, expect_batches
 from fastnn.training.evaluation import Meter
 from fastnn.training.feed import Feed, feeds
 from fastnn.training.lowering import LoweredModel, lower
@@ -40,21 +43,35 @@ class CompiledEpochs:
         loader: The training data.
         hooks: What to call around batches.
         guard: Keeps interrupts out of a step.
+        saves: The checkpoints to write between steps.
     """
 
     def __init__(
-        self, trainer: Trainer, loader: Loader, hooks: Hooks, guard: InterruptGuard
+        self,
+        trainer: Trainer,
+        loader: Loader,
+        hooks: Hooks,
+        guard: InterruptGuard,
+        saves: Checkpoints,
     ) -> None:
-        self.trainer, self.loader, self.guard = trainer, loader, guard
-        self.eager = EagerEpochs(trainer, loader, hooks, guard)
+        self.trainer, self.loader, self.guard, self.saves = trainer, loader, guard, saves
+        self.eager = EagerEpochs(trainer, loader, hooks, guard, saves)
         self.progress = hooks.of("on_progress")
         self.lowered: LoweredModel | None = None
         self._made_from: list[Any] = []
         self._largest = 0  # rows of a batch that the program has room for
         self._said = False
 
-    def train(self, epoch: int, meter: Meter) -> None:
+    def train(self, epoch: int, meter: Meter, done: int = 0) -> int:
         """Go through the data once, or until `should_stop`, and measure on the way.
+
+        Args:
+            epoch: Its number, from 1.
+            meter: What measures.
+            done: How many batches of it an earlier run has done.
+
+        Returns:
+            How many are done now.
 
         Raises:
             NonFiniteError: when a loss is NaN or infinite; the weights are those before.
@@ -62,30 +79,32 @@ class CompiledEpochs:
             ValueError: if there is no batch.
         """
         if self.eager.begin or self.eager.end:
-            self.eager.train(epoch, meter)
-            return
-        self.trainer.model.train()
-        pulse, batches = Pulse(self.progress), 0
-        for feed in feeds(self.loader, self.trainer.accumulate):
+            return self.eager.train(epoch, meter, done)
+        trainer, began, pulse = self.trainer, done, Pulse(self.progress)
+        trainer.model.train()
+        drawn = self.saves.same_order(done)
+        for feed in feeds(self.loader, trainer.loss, trainer.accumulate, done, drawn):
             try:
                 self._prepare(feed)
             except NotLowerable as reason:
-                if self.trainer.compile is True or batches:
+                if trainer.compile is True or done > began:
                     raise
-                self.eager.train(epoch, meter, feed.batches)
+                done = self.eager.train(epoch, meter, done, feed.batches)
                 self._say(reason)
-                return
-            batches = _Run(self, feed, meter, pulse, epoch, batches).go()
-            if self.trainer.should_stop:
+                return done
+            done = _Run(self, feed, meter, pulse, epoch, done).go()
+            if trainer.should_stop:
                 break
-        expect_batches(batches, epoch)
-        pulse.end(batches)
+        expect_batches(done, epoch)
+        pulse.end(done)
+        return done
 
     def _say(self, reason: NotLowerable) -> None:
         if not self._said:
             warnings.warn(
                 f"fit: without a compiled form the results are the same but come slower: {reason}; "
                 "Trainer(compile=False) says that they may",
+                TrainingWarning,
                 stacklevel=6,
             )
         self._said = True
@@ -123,10 +142,10 @@ class CompiledEpochs:
         elif lowered.probabilities and not ((table.targets >= 0) & (table.targets <= 1)).all():
             raise NotLowerable("a target beyond 0 .. 1")
         reached = set(map(id, lowered.parameters))
-        if trainer.l1 and any(
+        if (trainer.l1 or trainer.l2) and any(
             p.requires_grad and id(p) not in reached for p in trainer.model.parameters()
         ):
-            raise NotLowerable("an L1 penalty on parameters that the model does not use")
+            raise NotLowerable("a penalty on parameters that the model does not use")
         trainer.optimizer.compiled_updates(reached)
 
 
@@ -165,7 +184,7 @@ class _Run:
     ) -> None:
         assert epochs.lowered is not None
         self.trainer, self.guard, self.lowered = epochs.trainer, epochs.guard, epochs.lowered
-        self.feed, self.meter, self.pulse = feed, meter, pulse
+        self.feed, self.meter, self.pulse, self.saves = feed, meter, pulse, epochs.saves
         self.epoch, self.batches = epoch, batches
         self.program = epochs.lowered.program
         self.targets = np.ascontiguousarray(feed.table.targets)
@@ -185,12 +204,14 @@ class _Run:
             upto = min(at + steps * trainer.accumulate, len(sizes))
             order = self.feed.order[ends[at] : ends[upto]]
             at += self._run(order, sizes[at:upto], plan)
+            self.saves.after_steps(self.epoch, self.batches)
         return self.batches
 
     def _steps(self, left: int) -> int:
         """How many steps to make without coming back to Python."""
         waits = self.trainer.scheduler_interval == "step" and not RatePlan.possible(self.trainer)
-        return 1 if waits or self._form() is None else left
+        due = self.saves.steps_to_next(self.batches)
+        return 1 if waits or self._form() is None else left if due is None else min(left, due)
 
     def _plan(self, steps: int) -> RatePlan | None:
         if self.trainer.scheduler_interval != "step" or not RatePlan.possible(self.trainer):
@@ -218,17 +239,18 @@ class _Run:
         accuracy = self._accuracy() if form in ("classes", "bits") else None
         counted = (accuracy.total, accuracy.count) if accuracy else (0.0, 0.0)
         labels = self.targets if lowered.classes else None
+        weights, masses = self._weights(order, sizes)
         targets = None if lowered.classes else self.targets.reshape(len(self.targets), -1)
         before = self.batches
 
-        def tick(done: int, loss: float, rows: int, right: float, of: float) -> bool:
-            keep(loss, rows, right, of)
+        def tick(done: int, *sums: float) -> bool:
+            keep(*sums)
             self.batches = before + done
             self.pulse.beat(self.batches)
             return self.trainer.should_stop or self.guard.waiting
 
-        def keep(loss: float, rows: int, right: float, of: float) -> None:
-            meter.loss, meter.rows = loss, rows
+        def keep(loss: float, rows: float, penalty: float, right: float, of: float) -> None:
+            meter.loss, meter.rows, meter.penalty = loss, rows, penalty or None
             if accuracy:
                 accuracy.total, accuracy.count = right, of
 
@@ -236,23 +258,23 @@ class _Run:
         scaling = table.values if lowered.affine is None else lowered.affine
         self.guard.hold()
         try:
-            ending, loss, rows, right, of, done, steps, last, raised = program.run(
-                (table.inputs, scaling), labels, lowered.classes, lowered.ignored, targets, order,
-                sizes, self.trainer.accumulate, None if plan is None else plan.rates,
-                default_generator.initial_seed(), default_generator.draws, meter.loss, *counted,
-                meter.rows, tick,
+            draws = default_generator.draws
+            ending, *sums, done, steps, last, raised = program.run(
+                (table.inputs, scaling), labels, lowered.classes, lowered.ignored, targets, weights,
+                order, sizes, masses, self.trainer.accumulate, None if plan is None else plan.rates,
+                default_generator.initial_seed(), draws, meter.loss, meter.rows,
+                meter.penalty or 0.0, *counted, tick,
             )  # fmt: skip
             self.batches = before + done
             self._settle(done + (ending in ("not finite", "invalid")), steps, plan)
             if form is None and done:
                 self._measure(order, last)
             else:
-                keep(loss, rows, right, of)
+                keep(*sums)
             if raised is not None:
                 raise raised
-            if ending == "invalid":
-                self._show_invalid(order, sizes, done)
-            check_finite(last, self.epoch, self.batches + 1)
+            if ending in ("not finite", "invalid"):
+                self._show_failure(order, sizes, done, last, draws + program.masks * done)
             if plan is None and self.trainer.scheduler_interval == "step":
                 step_scheduler(self.trainer.scheduler, last)
         finally:
@@ -266,7 +288,9 @@ class _Run:
         for update in self.updates:
             program.optimize(*update.arguments())
         limits = (trainer.clip_grad_norm, trainer.clip_grad_value)
-        program.adjust(trainer.l1, *(-1.0 if limit is None else limit for limit in limits))
+        program.adjust(
+            trainer.l1, trainer.l2, *(-1.0 if limit is None else limit for limit in limits)
+        )
         program.seen = [int(count._array) for count in self.lowered.norms]
         accuracy = self._accuracy() if form in ("classes", "bits") else None
         if accuracy is not None:
@@ -293,10 +317,23 @@ class _Run:
     def _measure(self, order: Any, loss: float) -> None:
         """Measure the one batch of a step by metrics that the program does not know."""
         outputs = self.program.outputs(len(order)).reshape(len(order), *self.lowered.outputs)
-        self.meter.add(loss, Tensor.of(outputs), self.feed.fetch(order)[1], len(order))
+        self.meter.add(loss, Tensor.of(outputs), self.feed.fetch(order)[1][0], len(order))
 
-    def _show_invalid(self, order: Any, sizes: Any, done: int) -> None:
-        """Outputs that the loss refuses: the eager pass says what is wrong."""
+    def _weights(self, order: Any, sizes: Any) -> tuple[Array | None, Array | None]:
+        """How much each row counts and each batch, as the eager loop adds it up."""
+        if self.feed.table.weights is None:
+            return None, None
+        kind = self.lowered.parameters[0].dtype
+        weights = self.feed.table.weights.astype(kind, copy=False)
+        ends = np.cumsum(sizes)
+        batches = [order[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+        return weights, np.array([weights[rows].sum(dtype=np.float64) for rows in batches])
+
+    def _show_failure(self, order: Any, sizes: Any, done: int, loss: float, draws: int) -> None:
+        """Raise for the batch at which the program stopped: a loss that is none."""
         first = int(sizes[:done].sum())
-        inputs, targets = self.feed.fetch(order[first : first + int(sizes[done])])
-        self.trainer.loss(self.trainer.model(inputs), targets)
+        inputs, others = self.feed.fetch(order[first : first + int(sizes[done])])
+        model = self.trainer.model
+        if np.isfinite(loss):  # outputs that the loss refuses, and says why
+            self.trainer.loss(model(inputs), *others)
+        raise non_finite_loss(model, inputs, others, loss, self.epoch, self.batches + 1, draws)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from fastnn.data import DataLoader, Subset, TensorDataset
 from fastnn.data.collate import default_collate
 from fastnn.data.dataset import fetch_batch
 from fastnn.tensor import Tensor, as_array, as_tensor
-from fastnn.training.batches import CastRows, pair
+from fastnn.training.batches import CastRows, parts
 
 __all__ = ["Feed", "Table", "feeds"]
 
@@ -28,11 +29,13 @@ class Table(NamedTuple):
         inputs: (n, columns), of any type of real numbers.
         values: What each byte of uint8 inputs stands for, (256,), or None where a number is itself.
         targets: (n,) or (n, ...).
+        weights: How much each row counts, (n,); None: all the same.
     """
 
     inputs: Array
     values: Array | None
     targets: Array
+    weights: Array | None = None
 
 
 class Feed(NamedTuple):
@@ -42,18 +45,18 @@ class Feed(NamedTuple):
         table: What they are rows of.
         order: The rows, batch after batch.
         sizes: How many rows each batch has.
-        fetch: Gives inputs and targets of some rows, as the data set does.
+        fetch: Gives inputs, and targets and any weights, of some rows, as the data set does.
         batches: This and all that follows in the epoch, as the loader gives it.
     """
 
     table: Table
     order: Indices
     sizes: Indices
-    fetch: Callable[[Indices], tuple[Tensor, Tensor]]
+    fetch: Callable[[Indices], tuple[Tensor, list[Tensor]]]
     batches: Iterable[Any]
 
-    def sample(self, rows: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of a few rows."""
+    def sample(self, rows: int) -> tuple[Tensor, list[Tensor]]:
+        """Inputs, and targets and any weights, of a few rows."""
         return self.fetch(np.resize(self.order, rows))
 
     @property
@@ -62,43 +65,55 @@ class Feed(NamedTuple):
         return int(self.sizes.max())
 
 
-def feeds(loader: DataLoader[Any], together: int) -> Iterator[Feed]:
+def feeds(
+    loader: DataLoader[Any],
+    loss: object,
+    together: int,
+    done: int,
+    drawn: AbstractContextManager[None],
+) -> Iterator[Feed]:
     """A pass of a loader: as one table in memory or, where it is none, so many batches at a time.
 
-    Raises:
-        NotLowerable: if batches are not pairs of arrays.
+    Args:
+        loader: Gives the batches.
+        loss: Says what parts they have.
+        together: How many make a step.
+        done: How many are left out at the beginning.
+        drawn: Within it the pass begins.
     """
     found = resident(loader.dataset) if _takes_rows(loader) else None
     if found is not None:
         table, rows = found
         assert loader.batch_size is not None
-        batches = list(loader._index_batches(loader.batch_size))
+        with drawn:
+            batches = list(loader._index_batches(loader.batch_size))[done:]
         if batches:
             order = np.concatenate(batches)
             sizes = np.array([len(batch) for batch in batches], np.int64)
 
-            def fetch(indices: Indices) -> tuple[Tensor, Tensor]:
-                x, y = pair(fetch_batch(whole, indices))
-                return as_tensor(x), as_tensor(y)
+            def fetch(indices: Indices) -> tuple[Tensor, list[Tensor]]:
+                x, others = parts(fetch_batch(whole, indices), loss)
+                return as_tensor(x), list(map(as_tensor, others))
 
             whole = _whole(loader.dataset)
             chosen = order if rows is None else rows[order]
             yield Feed(table, chosen, sizes, fetch, map(loader._load, batches))
         return
-    left = iter(loader)
+    with drawn:
+        left = loader.iter_from(done)
     while group := list(itertools.islice(left, together)):
-        yield _of_batches(group, left)
+        yield _of_batches(group, left, loss)
 
 
-def _of_batches(group: list[Any], left: Iterator[Any]) -> Feed:
-    pairs = [[as_array(part) for part in pair(batch)] for batch in group]
-    x, y = (np.ascontiguousarray(np.concatenate(parts)) for parts in zip(*pairs, strict=True))
-    sizes = np.array([len(inputs) for inputs, _ in pairs], np.int64)
+def _of_batches(group: list[Any], left: Iterator[Any], loss: object) -> Feed:
+    given = [parts(batch, loss) for batch in group]
+    columns = zip(*([as_array(p) for p in (x, *others)] for x, others in given), strict=True)
+    x, y, *weights = (np.ascontiguousarray(np.concatenate(column)) for column in columns)
     return Feed(
-        Table(x.reshape(len(x), -1), None, y),
+        Table(x.reshape(len(x), -1), None, y, *weights),
         np.arange(len(x)),
-        sizes,
-        lambda indices: (Tensor.of(x[indices]), Tensor.of(y[indices])),
+        np.array([len(inputs) for inputs, _ in given], np.int64),
+        lambda rows: (Tensor.of(x[rows]), [Tensor.of(a[rows]) for a in (y, *weights)]),
         itertools.chain(group, left),
     )
 
@@ -132,12 +147,12 @@ def resident(dataset: Any) -> tuple[Table, Indices | None] | None:
 
 
 def _of_tensors(tensors: tuple[Tensor, ...]) -> Table | None:
-    if len(tensors) != 2:
+    if len(tensors) not in (2, 3):
         return None
-    x, y = (t._array for t in tensors)
-    if not (_is_plain(x) and _is_plain(y)):
+    x, y, *weights = (t._array for t in tensors)
+    if not all(map(_is_plain, (x, y, *weights))):
         return None
-    return Table(x.reshape(len(x), -1), None, y)
+    return Table(x.reshape(len(x), -1), None, y, *weights)
 
 
 def _is_plain(array: Array) -> bool:

@@ -58,11 +58,15 @@ class LoweredModel(NamedTuple):
     affine: tuple[Array, Array, Array] | None
 
 
+Batch = tuple[Tensor, list[Tensor]]
+
+
 class _Pass(NamedTuple):
     """One pass through model and loss, on the tape."""
 
     inputs: Tensor
     targets: Tensor
+    weights: Tensor | None
     outputs: Tensor
     loss: Tensor
     nodes: list[Node]
@@ -71,7 +75,7 @@ class _Pass(NamedTuple):
 def lower(
     model: Module,
     loss: LossFn,
-    batches: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]],
+    batches: tuple[Batch, Batch],
     max_rows: int,
     gradients: dict[int, Array],
 ) -> LoweredModel:
@@ -80,7 +84,8 @@ def lower(
     Args:
         model: As `Trainer` takes it.
         loss: As `Trainer` takes it.
-        batches: Two batches of inputs and targets, of different numbers of rows.
+        batches: Two batches of inputs and what the loss gets besides outputs (targets, and any
+            weights of rows), of different numbers of rows.
         max_rows: The largest batch to come.
         gradients: Where the gradient of a parameter goes, by the parameter's `id`.
 
@@ -106,19 +111,21 @@ def _is_ours(loss: LossFn) -> bool:
     return module.startswith("fastnn.")
 
 
-def _pass(model: Module, loss: LossFn, inputs: Tensor, targets: Tensor) -> _Pass:
+def _pass(model: Module, loss: LossFn, inputs: Tensor, others: list[Tensor]) -> _Pass:
     # whole numbers are for a scaler, which computes in float64 anyhow
     given = inputs._array if inputs.dtype.kind == "f" else inputs._array.astype(np.float64)
     traced = Tensor.of(given)
     traced.requires_grad = True  # so that all that is done to it is on the tape
     with _unchanged(model), enable_grad(), watch_values() as values_were_read:
         outputs = model(traced)
-        value = loss(outputs, targets)
+        value = loss(outputs, *others)
         if values_were_read():
             raise NotLowerable("forward reads a value of a tensor, on which its course may depend")
     if not isinstance(value, Tensor) or not isinstance(outputs, Tensor) or value._node is None:
         raise NotLowerable("outputs and loss are not single tensors on the tape")
-    return _Pass(traced, targets, outputs, value, _nodes(value._node))
+    targets, *weights = others
+    given_weights = weights[0] if weights else None
+    return _Pass(traced, targets, given_weights, outputs, value, _nodes(value._node))
 
 
 def _nodes(last: Node) -> list[Node]:
@@ -167,6 +174,8 @@ def _signature(of: _Pass) -> list[Any]:
                 return "inputs"
             if _is_of(value, of.targets):
                 return "targets"
+            if of.weights is not None and _is_of(value, of.weights):
+                return "weights"
             return "tensor", id(value)
         if isinstance(value, np.ndarray):
             return _without_rows(value, rows)
@@ -238,15 +247,31 @@ class _Lowering:
                     self.uses[maker] = self.uses.get(maker, 0) + 1
         self.ids[None] = self.program.input(math.prod(of.inputs.shape[1:]))
         fused: set[Node] = set()
-        for i, node in enumerate(of.nodes[:-1]):
+        forward, root, factor = self._split()
+        for i, node in enumerate(forward):
             if node not in fused:
-                self._add(node, of.nodes[i + 1 : -1], fused)
-        classes, ignored = self._loss(of.nodes[-1])
-        if outputs._node not in self.ids or self._id(of.nodes[-1], 0) != self.ids[outputs._node]:
+                self._add(node, forward[i + 1 :], fused)
+        classes, ignored = self._loss(root)
+        if factor is not None:
+            self.program.weigh_rows(factor)
+        if outputs._node not in self.ids or self._id(root, 0) != self.ids[outputs._node]:
             raise NotLowerable("the loss is not taken of the model's outputs themselves")
-        kind = of.nodes[-1].op[1]  # type: ignore[index]
+        kind = root.op[1]  # type: ignore[index]
         return LoweredModel(self.program, self.kept, self.norms, classes, ignored,
                             kind.startswith("bce"), outputs.shape[1:], self.affine)  # fmt: skip
+
+    def _split(self) -> tuple[list[Node], Node, float | None]:
+        """What makes the outputs, the loss of them, and the factor of its weighted mean."""
+        *forward, root = self.of.nodes
+        if root.op is None or root.op[0] != "weighted_mean":
+            return forward, root, None
+        given = root.inputs[1] if len(root.inputs) > 1 else None
+        weights = self.of.weights
+        if (given is None) != (weights is None) or root.makers[0] is not forward[-1]:
+            raise NotLowerable("the loss does not weigh the rows alone")
+        if given is not None and weights is not None and not _is_of(given, weights):
+            raise NotLowerable("the loss does not weigh rows by the weights themselves")
+        return forward[:-1], forward[-1], root.op[1]
 
     def _add(self, node: Node, later: list[Node], fused: set[Node]) -> None:
         if node.op is None or node.op[0] not in _OPERATIONS:
@@ -385,7 +410,8 @@ class _Lowering:
         target = node.op[2]
         if not _is_of(target, self.of.targets) or target.requires_grad:
             raise NotLowerable("the loss is not taken of the targets themselves")
-        if node.op[-1] == "none" or self.of.loss.ndim:
+        weighs = node is not self.of.nodes[-1]
+        if (node.op[-1] == "none") != weighs or self.of.loss.ndim:
             raise NotLowerable("the loss is not one number")
         make = self._class_loss if node.op[0] == "class_loss" else self._element_loss
         return make(node, *node.op[1:])

@@ -54,10 +54,11 @@ def weighted_mean(input: Any, weight: Any = None, factor: float = 1.0) -> Tensor
         rows = values.reshape(len(values), -1).sum(1)
         return dx, dmean * (rows - mean / values.dtype.type(factor)) / values.dtype.type(divisor)
 
+    op = "weighted_mean", factor
     if weight is None:
-        return record(mean, who, (x,), backward, (x,))
+        return record(mean, who, (x,), backward, (x,), op=op)
     weights = as_tensor(weight)
-    return record(mean, who, (x, weights), backward, (x, weights))
+    return record(mean, who, (x, weights), backward, (x, weights), op=op)
 
 
 def _checked(weight: Array, x: Tensor) -> Array:
