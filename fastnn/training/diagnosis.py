@@ -31,6 +31,7 @@ __all__ = ["Diagnosis"]
 # lengths in centimetres train well unscaled.
 _HUGE = 100.0
 _SPREAD = 1000.0  # between the widest and the narrowest column
+_WIDE = 10.0  # what the widest must be: pixels in 0 .. 1 that are nearly always 0 do no harm
 _FEW = 50  # rows of which nothing is concluded
 _STEPS = 20  # of the optimizer, after which the end is looked at: it takes as long as one or two
 # Up to half of the units are silent from the start where all inputs are positive: they do no harm.
@@ -170,7 +171,8 @@ def _of_scale(X: Array) -> str | None:
     if sizes.max() > _HUGE:
         k = int(sizes.argmax())
         return f"the inputs are not scaled: column {k} has values of about {sizes[k]:.4g}{advice}"
-    if not np.nanmax(spreads, initial=0) > _SPREAD * np.nanmin(spreads, initial=np.inf):
+    widest = np.nanmax(spreads, initial=0)
+    if not (widest > _WIDE and widest > _SPREAD * np.nanmin(spreads, initial=np.inf)):
         return None
     wide, narrow = int(np.nanargmax(spreads)), int(np.nanargmin(spreads))
     return (f"the inputs are of very different scales: column {wide} spreads over "
