@@ -265,7 +265,7 @@ def own_loss(outputs: Any, targets: Any) -> Any:
         (Training(lambda: Counts(11, CLASSES)), "changes an attribute"),
         (Training(lambda: Noise(11, CLASSES)), "draws random numbers"),
         (Training(lambda: Sine(11, CLASSES)), "no compiled form of sin"),
-        (Training(optimizer=lambda p: Own(p, lr=0.1)), "Own is not one of fastnn.optim"),
+        (Training(optimizer=lambda p: Own(p, lr=0.1)), "Own.update has no compiled form"),
         (Training(loss=lambda: own_loss), "the loss is not one of fastnn.nn"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

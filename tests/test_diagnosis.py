@@ -30,7 +30,7 @@ def told(model: nn.Module, data: Any, loss: Any = None, lr: float = 0.01, epochs
          **options: Any) -> list[str]:  # fmt: skip
     """What a training warns of."""
     optimizer = optim.SGD(model.parameters(), lr=lr)
-    trainer = Trainer(model, loss or nn.CrossEntropyLoss(), optimizer, **options)
+    trainer = Trainer(model, loss or nn.CrossEntropyLoss(), optimizer, compile=False, **options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         trainer.fit(data, epochs=epochs, batch_size=20, verbose=0)

@@ -130,7 +130,8 @@ def own_loss(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def regression(loss: Any, **options: Any) -> Trainer:
     model = mlp(4, 1)
-    return Trainer(model, loss, optim.SGD(model.parameters(), lr=0.01), **options)
+    return Trainer(model, loss, optim.SGD(model.parameters(), lr=0.01), **options,
+                   compile=False)  # fmt: skip
 
 
 @pytest.mark.parametrize("loss", [MSELoss(), own_loss])

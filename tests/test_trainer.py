@@ -107,7 +107,9 @@ def test_no_shuffle_and_drop_last() -> None:
             return self.layer(x)
 
     model = Spy()
-    trainer = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1))
+    trainer = Trainer(
+        model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), compile=False
+    )
     trainer.fit(DATA, epochs=1, batch_size=10, shuffle=False, verbose=0)
     assert bits(np.concatenate(seen)) == bits(X)
     assert [len(batch) for batch in seen] == [10, 10, 10, 10, 10, 3]
@@ -205,7 +207,9 @@ def test_modes() -> None:
             return super().forward(x)
 
     model = nn.Sequential(Spy(4, 3))
-    trainer = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1))
+    trainer = Trainer(
+        model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), compile=False
+    )
     trainer.fit(DATA, epochs=2, batch_size=53, validation=DATA, verbose=0)
     assert modes == [True, False, True, False]
     model.eval()
@@ -224,6 +228,7 @@ def test_divergence_names_epoch_and_batch(epoch: int, batch: int) -> None:
     """And the step that would have spoilt the weights is not taken."""
     calls = 0
     trainer = trainer_of()
+    trainer.compile = False
     plain = nn.CrossEntropyLoss()
     states = []
 
@@ -387,7 +392,7 @@ def test_real_targets_become_the_models_type() -> None:
         return ((outputs - targets) ** 2).mean()
 
     model = mlp(4, 1)
-    trainer = Trainer(model, squared, optim.SGD(model.parameters(), lr=0.01))
+    trainer = Trainer(model, squared, optim.SGD(model.parameters(), lr=0.01), compile=False)
     trainer.fit((X.tolist(), Y[:, None] / 3), epochs=1, validation=(X, Y[:, None] / 3), verbose=0)
 
 

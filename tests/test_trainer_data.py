@@ -86,7 +86,7 @@ def test_nothing_sees_a_type_that_is_not_computed_with(dtype: str) -> None:
             return super().forward(input)
 
     model = nn.Sequential(Front().fit(X), nn.Linear(4, 1))
-    trainer = Trainer(model, loss, optim.SGD(model.parameters(), lr=0.1), metrics=())
+    trainer = Trainer(model, loss, optim.SGD(model.parameters(), lr=0.1), metrics=(), compile=False)
     trainer.fit((X.astype(dtype), Y.astype(dtype)), epochs=1, verbose=0)
     known = {np.dtype(t) for t in ("float32", "float64", "int32", "uint8", "bool")}
     assert seen <= known

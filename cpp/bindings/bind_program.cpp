@@ -270,8 +270,8 @@ void define_optimizers(py::class_<Bound<T>>& c) {
             const AdamOptions options{
                 value(o, "lr"),           value(o, "beta1"),    value(o, "beta2"),  value(o, "eps"),
                 value(o, "weight_decay"), flag(o, "decoupled"), flag(o, "maximize")};
-            p.program.optimize(
-                std::make_unique<AdamOptimizer<T>>(options, weights, s, gradients, n, steps));
+            p.program.optimize(std::make_unique<AdamOptimizer<T>>(options, flag(o, "plain_root"),
+                                                                  weights, s, gradients, n, steps));
         } else if (kind == "adagrad") {
             const AdagradOptions options{value(o, "lr"), value(o, "eps"), value(o, "weight_decay"),
                                          flag(o, "maximize")};

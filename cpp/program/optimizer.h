@@ -61,13 +61,18 @@ class SgdOptimizer : public Optimizer<T> {
 template <class T>
 class AdamOptimizer : public Optimizer<T> {
   public:
+    // plain_root: eps stands beside the root before that is corrected for its start.
     template <class... Args>
-    explicit AdamOptimizer(const AdamOptions& options, Args&&... args)
-        : Optimizer<T>(UpdateKind::adam, std::forward<Args>(args)...), options_(options) {}
+    AdamOptimizer(const AdamOptions& options, bool plain_root, Args&&... args)
+        : Optimizer<T>(UpdateKind::adam, std::forward<Args>(args)...),
+          options_(options),
+          plain_root_(plain_root) {}
     Update<T> rule(int64_t step) const override {
         Update<T> u = this->update_;
-        u.adam = options_.rule<T>(1 - std::pow(options_.beta1, double(step)),
-                                  1 - std::pow(options_.beta2, double(step)));
+        AdamOptions now = options_;
+        const double correction2 = 1 - std::pow(options_.beta2, double(step));
+        if (plain_root_) now.eps /= std::sqrt(correction2);
+        u.adam = now.rule<T>(1 - std::pow(options_.beta1, double(step)), correction2);
         return u;
     }
     void set_rates(const double* rates) override {
@@ -76,6 +81,7 @@ class AdamOptimizer : public Optimizer<T> {
 
   private:
     AdamOptions options_;
+    bool plain_root_;
 };
 
 template <class T>

@@ -97,7 +97,8 @@ class Adam(Optimizer):
         largest = "max_exp_avg_sq" if group["amsgrad"] else None
         beta1, beta2 = group["betas"]
         options = {name: group[name] for name in ("lr", "eps", "weight_decay", "maximize")}
-        options |= {"beta1": beta1, "beta2": beta2, "decoupled": group["decoupled_weight_decay"]}
+        options |= {"beta1": beta1, "beta2": beta2, "decoupled": group["decoupled_weight_decay"],
+                    "plain_root": False}  # fmt: skip
         return CompiledRule("adam", ("exp_avg", "exp_avg_sq", largest), options)
 
     def update(

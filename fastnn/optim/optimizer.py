@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.autograd import Array, enable_grad
+from fastnn.data.dataset import overrides
 from fastnn.errors import NotLowerable
 from fastnn.nn.parameter import FlatBlock
 from fastnn.optim.compiled import CompiledRule, CompiledUpdate
@@ -219,8 +220,9 @@ class Optimizer:
         Raises:
             NotLowerable: if this optimizer has no compiled form.
         """
-        if type(self).__module__.partition(".")[0] != "fastnn":
-            raise NotLowerable(f"{self._who} is not one of fastnn.optim")
+        for method in ("update", "step"):
+            if not overrides(self, "compiled", than=method):
+                raise NotLowerable(f"{self._who}.{method} has no compiled form")
         updates: list[CompiledUpdate] = []
         first = 0
         for group in self.param_groups:

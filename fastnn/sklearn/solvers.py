@@ -7,6 +7,7 @@ from typing import Any
 
 from fastnn import nn, optim
 from fastnn.autograd import Array
+from fastnn.optim.compiled import CompiledRule
 from fastnn.optim.optimizer import Group
 from fastnn.sklearn.options import Options
 
@@ -25,6 +26,10 @@ class _Adam(optim.Adam):
     ) -> None:
         eps = group["eps"] / math.sqrt(1 - group["betas"][1] ** step)
         super().update(values, grads, state, {**group, "eps": eps}, step)
+
+    def compiled(self, group: Group) -> CompiledRule:
+        rule = super().compiled(group)
+        return rule._replace(options={**rule.options, "plain_root": True})
 
 
 def make_optimizer(network: nn.Module, options: Options) -> optim.Optimizer:

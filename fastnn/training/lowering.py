@@ -176,6 +176,8 @@ def _signature(of: _Pass) -> list[Any]:
                 return "targets"
             if of.weights is not None and _is_of(value, of.weights):
                 return "weights"
+            if value.ndim == 0:
+                return "number", value._array.item()
             return "tensor", id(value)
         if isinstance(value, np.ndarray):
             return _without_rows(value, rows)
