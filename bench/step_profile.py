@@ -1,6 +1,6 @@
 """Where the time of a compiled training step goes: 784-512-512-10, batch 100, on MNIST.
 
-python bench/profile.py [--threads N] [--optimizer adam|sgd] [--write]
+python bench/step_profile.py [--threads N] [--optimizer adam|sgd] [--write]
 """
 
 from __future__ import annotations
