@@ -65,9 +65,8 @@ def write(
         targets: True classes (N,), as numbers, as names or one-hot (N, C); or true numbers (N,) or
             (N, K).
         outputs: What the model made of the same rows, which it should not have been trained on:
-            logits or probabilities (N, C), one column of them for two classes; or numbers of the
-            targets' shape. Classes cannot be told from outputs (N,) of other than 0 to 1 and
-            logits alike: a column within 0 to 1 is taken for probabilities.
+            logits or probabilities (N, C), for two classes also one column, which is taken for
+            probabilities where all of it is within 0 to 1; or numbers of the targets' shape.
         names: Of the classes; or of the columns of numbers, with their units.
         images: (N, H, W), (N, H, W, C), (N, C, H, W) or square images as rows: mistakes are drawn.
         rows: What the N rows are called, such as their lines in a file; by default their numbers.
