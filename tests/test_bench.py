@@ -180,7 +180,7 @@ def test_pages_are_written_between_their_markers(tmp_path: Path, monkeypatch: An
         assert text.startswith("before\n")
         assert text.endswith("after\n")
         assert "old" not in text
-        assert "| fastnn Trainer.fit |" in text
+        assert "| fastnn compiled |" in text
     pictures = {path.stem: path.read_bytes() for path in (tmp_path / "plots").iterdir()}
     assert sorted(pictures) == WORKLOADS
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness import Group
 from numpy_reference import MNIST_SIZES
 from training.contestants import (
+    fastnn_compiled,
     fastnn_eager,
-    fastnn_fit,
     jax_scan,
     jax_step,
     numpy_loop,
@@ -20,7 +20,7 @@ from training.problem import Problem, check
 __all__ = ["CONTESTANTS", "check", "groups"]
 
 CONTESTANTS = [
-    fastnn_fit,
+    fastnn_compiled,
     fastnn_eager,
     numpy_loop,
     torch_eager,

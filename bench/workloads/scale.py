@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from harness import Group
 from numpy_reference import MNIST_SIZES
-from training.contestants import fastnn_fit, torch_fused
+from training.contestants import fastnn_compiled, torch_fused
 from training.problem import Problem, check
 
 __all__ = ["CONTESTANTS", "check", "groups"]
 
-CONTESTANTS = [fastnn_fit, torch_fused]
+CONTESTANTS = [fastnn_compiled, torch_fused]
 ROWS = (6_000, 20_000, 60_000, 200_000, 600_000)
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)
 DEPTHS = (1, 2, 4, 8, 16, 32)
@@ -29,7 +29,7 @@ def groups(quick: bool) -> list[Group]:
             for optimizer in ("adam", "sgd")}  # fmt: skip
     deep = [(n, _run(quick, (784, *[256] * n, 10), 100)) for n in depths]
     batch = [(n, _run(quick, MNIST_SIZES, n)) for n in batches]
-    only_ours = (fastnn_fit.name,)
+    only_ours = (fastnn_compiled.name,)
     return [
         _group("784-512-512-10, Adam, batch 100", "rows", rows, quick, "row", only_ours),
         _group("784-w-w-10, Adam, batch 100", "width w", wide["adam"], quick),

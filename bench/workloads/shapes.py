@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from harness import Group
-from training.contestants import fastnn_eager, fastnn_fit, torch_eager, torch_fused
+from training.contestants import fastnn_compiled, fastnn_eager, torch_eager, torch_fused
 from training.problem import Problem, check
 
 __all__ = ["CONTESTANTS", "check", "groups"]
 
-CONTESTANTS = [fastnn_fit, fastnn_eager, torch_eager, torch_fused]
+CONTESTANTS = [fastnn_compiled, fastnn_eager, torch_eager, torch_fused]
 
 
 def groups(quick: bool) -> list[Group]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness import Group
 from training.contestants import (
+    fastnn_compiled,
     fastnn_eager,
-    fastnn_fit,
     jax_scan,
     jax_step,
     numpy_loop,
@@ -19,7 +19,7 @@ from training.problem import Problem, check
 __all__ = ["CONTESTANTS", "check", "groups"]
 
 CONTESTANTS = [
-    fastnn_fit,
+    fastnn_compiled,
     fastnn_eager,
     numpy_loop,
     torch_eager,
@@ -53,6 +53,6 @@ def groups(quick: bool) -> list[Group]:
             each="step",
             rounds=rounds,
             # With so many steps that starting an epoch does not show, the others take minutes.
-            only=(fastnn_fit.name, fastnn_eager.name, jax_scan.name),
+            only=(fastnn_compiled.name, fastnn_eager.name, jax_scan.name),
         ),
     ]

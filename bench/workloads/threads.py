@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness import Case, Entry, Group, contestant
 from numpy_reference import MNIST_SIZES
-from training.contestants import fastnn_fit
+from training.contestants import fastnn_compiled
 from training.problem import Problem, check
 
 __all__ = ["CONTESTANTS", "check", "groups"]
@@ -12,12 +12,12 @@ __all__ = ["CONTESTANTS", "check", "groups"]
 
 @contestant("all threads", needs=("fastnn",), ours=True)
 def all_threads(case: Case) -> Entry:
-    return fastnn_fit.build(case)
+    return fastnn_compiled.build(case)
 
 
 @contestant("1 thread", needs=("fastnn",), threads=1)
 def one_thread(case: Case) -> Entry:
-    return fastnn_fit.build(case)
+    return fastnn_compiled.build(case)
 
 
 CONTESTANTS = [all_threads, one_thread]
@@ -33,6 +33,6 @@ def groups(quick: bool) -> list[Group]:
         Problem((2, 2, 2), 1, steps),
     ]
     cases = [problem.case(f"{problem}, batch {problem.batch}") for problem in problems]
-    title = "fastnn Trainer.fit with all threads, and with one"
+    title = "fastnn compiled with all threads, and with one"
     rounds = 1 if quick else 9
     return [Group(title, cases, view="transposed", each="step", rounds=rounds)]
