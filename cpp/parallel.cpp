@@ -87,6 +87,9 @@ struct StandingTeam {
     std::mutex mutex;
     std::exception_ptr error;  // the first
     bool over = false;         // as of the last meeting: all threads see the same
+    // Two take turns: who is late still reads the one while others write the other, and nobody
+    // writes the first again before all have met.
+    double sums[2][kSharedSums];
 
     void keep_error() {
         const std::lock_guard<std::mutex> lock(mutex);
@@ -98,13 +101,14 @@ struct StandingTeam {
 struct Membership {
     StandingTeam* team = nullptr;
     int thread = 0;
+    int turn = 0;  // of the sums
 };
 thread_local Membership membership;
 
 struct TeamIsOver {};  // thrown in threads where nothing went wrong
 
 void run_in_standing_team(int threads, void (*body)(void*, int, int), void* context) {
-    const Membership member = membership;
+    const Membership& member = membership;
     StandingTeam& team = *member.team;
     if (team.threads == 1) return body(context, 0, 1);
     try {
@@ -184,6 +188,12 @@ void run_team(int threads, void (*body)(void*, int, int), void* context) {
     (void)threads;
     const FlushDenormals flush;
     body(context, 0, 1);
+}
+
+double* shared_sums(double* own) {
+    if (!membership.team) return own;
+    membership.turn = 1 - membership.turn;
+    return membership.team->sums[membership.turn];
 }
 
 bool first_of_team() { return membership.thread == 0; }

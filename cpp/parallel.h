@@ -33,6 +33,11 @@ void run_team(int threads, void (*body)(void*, int, int), void* context);
 // which it was thrown.
 void run_standing_team(int threads, void (*body)(void*), void* context);
 
+// Where the threads of a team leave up to kSharedSums sums for each other: `own` of the one thread
+// that goes on, or in a standing team, where all of them do, memory of the team.
+constexpr int kSharedSums = 64;
+double* shared_sums(double* own);
+
 // Whether this is the thread that made the standing team.
 bool first_of_team();
 

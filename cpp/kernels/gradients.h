@@ -12,7 +12,7 @@ namespace fastnn {
 namespace {
 
 constexpr int64_t kGradientGrain = 1024;
-constexpr int kSumParts = 64;
+constexpr int kSumParts = kSharedSums;
 
 // As many doubles as a vector of T has elements.
 template <class T>
@@ -23,7 +23,8 @@ struct Sums {
 // The sum over 0 .. n - 1 of the vectors of doubles that add(sum, i, left) adds at i.
 template <class T, class Add>
 double sum_in_parts(int64_t n, Add add) {
-    double parts[kSumParts];
+    double own[kSharedSums];
+    double* const parts = shared_sums(own);
     const int64_t cost = (n / kSumParts + 1) * kElementCost;
     parallel_for(kSumParts, 1, cost, [&](int64_t first, int64_t last) {
         for (int64_t part = first; part < last; ++part) {
@@ -37,7 +38,7 @@ double sum_in_parts(int64_t n, Add add) {
         }
     });
     double total = 0;
-    for (double part : parts) total += part;
+    for (int part = 0; part < kSumParts; ++part) total += parts[part];
     return total;
 }
 

@@ -9,9 +9,10 @@
 namespace fastnn {
 namespace {
 
-// Below so much work a step runs on one core: meeting at barriers costs more than the other core
-// saves. Multiply-adds; a step of 20-128-256-4 on 8 rows is 0.9 million.
-constexpr int64_t kSerialStep = 250 * 1000;
+// A step meets at some 20 barriers, so it runs on one core below 20 times the work of one team:
+// 2.6 million multiply-adds. 20-128-256-4 has 1.1 million on 8 rows, where one core takes 45 us and
+// two 57, and 3.7 million on 32 rows, 95 and 89.
+constexpr int64_t kTeamsOfStep = 20;
 
 constexpr auto kAskEvery = std::chrono::milliseconds(5);
 
@@ -459,7 +460,7 @@ Ending Program<T>::run(const Data<T>& data, const Batches& batches, const double
     if (data.weights && !weights_of_batch_.get()) weights_of_batch_ = Buffer<T>(max_rows_);
     updated_ = 0;
     for (const auto& optimizer : optimizers_) updated_ += optimizer->size;
-    const int threads = work(batches.sizes[0]) < kSerialStep ? 1 : max_threads();
+    const int threads = team_size(work(batches.sizes[0]) / kTeamsOfStep);
     const KernelsOf<T>& k = kernels().of<T>();
     pack(k, batches);
     Run run{*this, data, batches, rates, seed, draw, measured, stop};
