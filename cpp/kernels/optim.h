@@ -28,26 +28,6 @@ inline Vec<T> descent(Vec<T> grad, Vec<T> sign, Vec<T> decay, Vec<T> weights) {
     return (Vec<T>)((Bits)grad ^ (Bits)sign) + decay * weights;
 }
 
-// 1 / d for d > 0. In float32 by Newton's method with a cubic step, to one unit in the last place:
-// a division would hold up the multipliers for 16 cycles a vector, this takes 5 of theirs. What is
-// too large to have a normal reciprocal gives 0.
-template <class T>
-inline Vec<T> reciprocal(Vec<T> d) {
-    if constexpr (sizeof(T) == sizeof(double)) {
-        return T(1) / d;
-    } else {
-        typedef int32_t Bits __attribute__((vector_size(FASTNN_VECTOR_BYTES)));
-        const Vec<T> one = broadcast(T(1)), most = broadcast(T(0x1p125));
-        // near enough: the exponent's bits, subtracted, are those of the reciprocal; 12 % off
-        Vec<T> r = (Vec<T>)((0x7ef311c7 - Bits{}) - (Bits)d);
-        FASTNN_UNROLL for (int step = 0; step < 2; ++step) {
-            const Vec<T> error = one - d * r;
-            r = r + (r * error) * (one + error);
-        }
-        return d > most ? Vec<T>{} : r;
-    }
-}
-
 // Asks for the cache line of a value that is to be changed soon.
 template <class T>
 inline void prefetch_for_change(const T* p) {
@@ -135,7 +115,7 @@ struct AdamStep {
             store_n(v_max + i, square, left);
         }
         const Vec<T> kept = weights - shrink * weights;
-        store_n(w + i, kept - rate * mean * reciprocal<T>(sqrt<T>(square) * scale + eps), left);
+        store_n(w + i, kept - rate * mean / (sqrt<T>(square) * scale + eps), left);
     }
 };
 
