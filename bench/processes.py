@@ -43,7 +43,7 @@ def run_python(arguments: Sequence[str], environment: Mapping[str, str] | None =
         RuntimeError: if the program fails; it holds what the program wrote.
     """
     process = subprocess.Popen(
-        [sys.executable, *arguments],
+        [sys.executable, "-P", *arguments],  # -P: the installed fastnn, not sources at hand
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ __all__ = ["Progress"]
 
 # without batches a second, so that 80 columns hold a loss and a metric
 _LINE = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+_ENDLESS = "{desc}: {n_fmt}{unit} [{elapsed}{postfix}]"
 
 
 class Progress:
@@ -29,8 +30,9 @@ class Progress:
             from tqdm.auto import tqdm
 
             # each call of `show` draws: the training loop calls it by time
-            self.bar = tqdm(total=batches, desc=self.title, mininterval=0, miniters=1,
-                            bar_format=_LINE, **_size())  # fmt: skip
+            self.bar = tqdm(total=batches, desc=self.title, unit="batch", mininterval=0, miniters=1,
+                            bar_format=_ENDLESS if batches is None else _LINE,
+                            **_size())  # fmt: skip
 
     def show(self, batch: int, values: Mapping[str, float]) -> None:
         """So many batches are done, and this is what they measured on average."""

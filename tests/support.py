@@ -118,15 +118,23 @@ def state_bits(*models: nn.Module) -> bytes:
     return bits(*(t for model in models for t in model.state_dict().values()))
 
 
-def run_python(code: str, *args: str, timeout: float = 60, **env: str) -> Any:
-    """Run Python code, or `-m module`, in a process of its own with `env` for our settings."""
+def environment(**env: str) -> dict[str, str]:
+    """An environment in which another process finds the fastnn under test, `env` for our settings.
+
+    A process needs a working folder other than the sources' too: Python looks there first.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
     kept["PYTHONPATH"] = os.pathsep.join([str(Path(fastnn.__file__).parent.parent), *sys.path])
+    return {**kept, **env}
+
+
+def run_python(code: str, *args: str, timeout: float = 60, **env: str) -> Any:
+    """Run Python code, or `-m module`, in a process of its own with `env` for our settings."""
     command = code.split() if code.startswith("-m") else ["-c", code]
     return subprocess.run(
         [sys.executable, *command, *args],
-        env={**kept, **env},
-        cwd=Path(__file__).parent,  # not the sources' folder: an installed package is tested too
+        env=environment(**env),
+        cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tqdm.auto
-from support import ROOT, mlp, state_bits
+from support import environment, mlp, state_bits
 
 import fastnn
 from fastnn import NonFiniteError, Trainer, nn, optim
@@ -540,7 +540,8 @@ def test_a_terminal_of_any_width(columns: int, width: int) -> None:
             "from fastnn.progress import Progress\n"
             "p = Progress(1, 1, 2); p.show(1, {'loss': 0.5}); p.close()")  # fmt: skip
     master, terminal = os.openpty()
-    done = subprocess.run([sys.executable, "-c", code], stderr=terminal, cwd=ROOT, check=False)
+    done = subprocess.run([sys.executable, "-c", code], stderr=terminal, check=False,
+                          env=environment(), cwd=Path(__file__).parent)  # fmt: skip
     os.close(terminal)
     shown = os.read(master, 100_000).decode()
     os.close(master)

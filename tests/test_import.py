@@ -1,0 +1,20 @@
+"""What `import fastnn` says where it cannot work."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import fastnn
+
+
+def test_sources_taken_for_the_package(tmp_path: Path) -> None:
+    """Python in a clone's folder finds the sources there before what pip installed."""
+    sources = Path(fastnn.__file__).parent
+    shutil.copytree(sources, tmp_path / "fastnn",
+                    ignore=shutil.ignore_patterns("_core*", "datasets"))  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", "import fastnn"], cwd=tmp_path,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert f"expected its compiled core beside its sources, got none in {tmp_path}" in done.stderr
+    assert "start it in another folder" in done.stderr
