@@ -15,8 +15,8 @@ _SPIN = "GOMP_SPINCOUNT"
 if find_spec("fastnn._core") is None:
     raise ImportError(
         "fastnn: expected its compiled core beside its sources, got none in "
-        f"{Path(__file__).parent}; Python took the sources' folder for the installed package: start "
-        "it in another folder, or with `python -P`, after `pip install .`"
+        f"{Path(__file__).parent}; Python took the sources' folder for the installed package: "
+        "start it in another folder, or with `python -P`, after `pip install .`"
     )
 if _SPIN in os.environ or "OMP_WAIT_POLICY" in os.environ:
     from fastnn import _core as _core
