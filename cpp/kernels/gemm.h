@@ -281,6 +281,35 @@ void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1) {
     run(last, 0, g.k, whole, packed, W, end - whole);
 }
 
+// The same against a column-major B, such as a layer's weights: they are transposed a few panels at
+// a time into the L1 cache, where the tile finds them.
+constexpr int64_t kTurnedDepth = 64;
+
+template <class T>
+void gemm_few_rows_turned(const Gemm<T>& g, int64_t j0, int64_t j1) {
+    constexpr int W = Simd<T>::width;
+    constexpr int most = kWideVectors * W;
+    T panel[kTurnedDepth * most];
+    const int64_t end = smaller(g.n, j1);
+    for (int64_t j = j0, width = most; j < end; j += width) {
+        // only the last vector of a tile may be incomplete
+        while (width > W && ((width == most && g.m > kWideRows) || j + width - W >= end))
+            width /= 2;
+        const TileFn<T> fn = width == most    ? tile_fn<T, kWideVectors, false>(g.m)
+                             : width == 2 * W ? tile_fn<T, 2, false>(g.m)
+                                              : tile_fn<T, 1, false>(g.m);
+        for (int64_t k = 0; k < g.k; k += kTurnedDepth) {
+            const int64_t depth = smaller(kTurnedDepth, g.k - k);
+            for (int64_t v = 0; v < width; v += W)
+                for (int64_t p = 0; p < depth; p += W)
+                    transpose(panel + p * width + v, width, W, g.b + (j + v) * g.b_col + k + p,
+                              g.b_col, 1, end - j - v, depth - p);
+            fn(g, Tile<T>{g.a + k * g.a_col, panel, g.a_row, g.a_col, width, depth, 0, j, end - j,
+                          k == 0, k + depth == g.k});
+        }
+    }
+}
+
 // How a team shares C: parts of rows x parts of columns, chosen for the least work of the
 // busiest thread, packing included. In vector operations: a packed vector of B costs about 1
 // where its columns lie together and 8 where it is transposed, one of A about 6.
@@ -316,12 +345,13 @@ void gemm(const Gemm<T>& given) {
         // such as dW of a layer with few inputs: C^T = B^T A^T has its long side along the vectors
         g = {g.n, g.m, g.k, g.b, g.b_col, g.b_row, g.a, g.a_col, g.a_row, g.c, g.c_col, g.c_row};
     }
-    const bool few_rows = g.m <= kTileRows && g.b_col == 1 && g.k > 0;
+    const bool few_rows = g.m <= kTileRows && (g.b_col == 1 || g.b_row == 1) && g.k > 0;
     parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
         const Grid grid = few_rows ? Grid{1, threads} : choose_grid(g, threads);
         const Range rows = share(g.m, 1, thread / grid.cols, grid.rows);
         const Range cols = share(g.n, W, thread % grid.cols, grid.cols);
         if (rows.begin == rows.end || cols.begin == cols.end) return;
+        if (few_rows && g.b_col != 1) return gemm_few_rows_turned(g, cols.begin, cols.end);
         if (few_rows) return gemm_few_rows(g, cols.begin, cols.end);
         gemm_block(g, rows.begin, rows.end, cols.begin, cols.end);
     });
