@@ -24,6 +24,7 @@ from fastnn.training.diagnosis import Diagnosis
 from fastnn.training.divergence import check_parameters
 from fastnn.training.eager import EagerEpochs
 from fastnn.training.evaluation import Meter, evaluate, predict
+from fastnn.training.inference import Predictor
 from fastnn.training.options import checked_callbacks, checked_limit
 from fastnn.training.schedule import (
     checked_interval,
@@ -140,6 +141,7 @@ class Trainer:
         self.epochs = 0
         self.batches: int | None = 0
         self.rates = learning_rates(optimizer)
+        self._predictor = Predictor(model)
         self._meter = Meter({}, False)
         self._began = 0.0  # the running epoch, by the clock
 
@@ -257,6 +259,9 @@ class Trainer:
         Returns:
             An array of one row of outputs for each row of X, in the loader's order.
         """
+        outputs = self._predictor(X) if self.compile else None
+        if outputs is not None:
+            return outputs
         if hasattr(X, "__array__") or isinstance(X, list | Tensor):
             X = input_rows(X, self.model)
         return predict(self.model, self._loader(X, batch_size))

@@ -163,6 +163,14 @@ py::tuple run(Bound<T>& p, const py::tuple& inputs, py::handle labels, int64_t c
 }
 
 template <class T>
+void predict(Bound<T>& p, py::handle out, const py::tuple& inputs) {
+    const Rows<T> x = input_rows<T>(inputs, p.program.input_cols());
+    const auto result = kGate.output<T>("out", out, {x.count, p.program.output_cols()});
+    py::gil_scoped_release release;
+    p.program.predict(result.data, x.source, x.count);
+}
+
+template <class T>
 CrossEntropy<T> class_rule(Bound<T>& p, py::handle weight, int64_t classes, int64_t ignore_index,
                            double smoothing) {
     const auto w = kGate.input_or_none<T>("weight", weight, {classes});
@@ -235,6 +243,7 @@ void define_losses(py::class_<Bound<T>>& c) {
         if (kind == "soft_cross_entropy") return p.program.soft_cross_entropy(x, mean, rule);
         p.program.nll(x, mean, rule);
     });
+    c.def("give", [](Bound<T>& p, Id x) { p.program.give(x); });
     c.def("weigh_rows", [](Bound<T>& p, double factor) { p.program.weigh_rows(factor); });
     c.def("element_loss", [](Bound<T>& p, const std::string& kind, Id x, int64_t cols, bool mean,
                              py::handle weight, py::handle pos_weight, double parameter) {
@@ -309,6 +318,7 @@ void define(py::module_& m, const char* name) {
           arg("targets"), arg("weights"), arg("order"), arg("sizes"), arg("masses"),
           arg("accumulate"), arg("rates"), arg("seed"), arg("draw"), arg("loss"), arg("rows"),
           arg("penalty"), arg("right"), arg("counted"), arg("tick"));
+    c.def("predict", &predict<T>, arg("out"), arg("inputs"));
     c.def("profile", [](Bound<T>& p, bool on) { p.program.profile(on); });
     c.def_property_readonly("seconds", [](const Bound<T>& p) {  // by part, once `profile(True)`
         py::dict seconds;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 namespace fastnn {
@@ -470,6 +471,39 @@ Ending Program<T>::run(const Data<T>& data, const Batches& batches, const double
         layer->packed = nullptr;
     }
     return run.ending;
+}
+
+// One call of predict, as each thread of the team goes through it.
+template <class T>
+struct Program<T>::Prediction {
+    Program& program;
+    T* out;
+    const Source<T>& inputs;
+    const int64_t *order, rows;  // 0, 1, ...
+
+    void operator()() {
+        const KernelsOf<T>& k = kernels().of<T>();
+        const int64_t cols = program.output_cols();
+        for (int64_t first = 0; first < rows; first += program.max_rows_) {
+            const int64_t count = std::min(program.max_rows_, rows - first);
+            const Step<T> step{k, count, false, 0, 0, 0, nullptr};
+            k.gather(program.values_[0].data, inputs, order + first, count);
+            for (auto& op : program.operations_) op->forward(step);
+            parallel_for(count, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
+                std::copy_n(program.outputs() + begin * cols, (end - begin) * cols,
+                            out + (first + begin) * cols);
+            });
+        }
+    }
+};
+
+template <class T>
+void Program<T>::predict(T* out, const Source<T>& inputs, int64_t rows) {
+    std::vector<int64_t> order(static_cast<size_t>(rows));
+    std::iota(order.begin(), order.end(), int64_t(0));
+    const int64_t barriers = int64_t(operations_.size()) + 2;
+    Prediction prediction{*this, out, inputs, order.data(), rows};
+    standing_team(team_size(std::min(rows, max_rows_) * multiply_adds_ / barriers), prediction);
 }
 
 template class Program<float>;

@@ -74,6 +74,7 @@ class Program {
     void soft_cross_entropy(Id x, bool mean, const CrossEntropy<T>& rule);
     void nll(Id x, bool mean, const CrossEntropy<T>& rule);
     void element_loss(Id x, bool mean, const ElementLoss<T>& rule);
+    void give(Id x) { output_ = values_[size_t(x)]; }  // where there is no loss
     void weigh_rows(double factor) { loss_->weigh(factor); }
 
     void optimize(std::unique_ptr<Optimizer<T>> optimizer) {
@@ -93,11 +94,14 @@ class Program {
     Ending run(const Data<T>& data, const Batches& batches, const double* rates, uint64_t seed,
                uint64_t draw, Measured& measured, const std::function<bool()>& stop);
 
+    // out (rows, output_cols) = the outputs for these rows of the inputs, max_rows at a time.
+    void predict(T* out, const Source<T>& inputs, int64_t rows);
+
     int masks() const { return masks_; }
     void profile(bool on) { profile_ = on ? std::make_unique<Profile>() : nullptr; }
     const Profile* profile() const { return profile_.get(); }
-    const T* outputs() const { return loss_->x.data; }
-    int64_t output_cols() const { return loss_->x.cols; }
+    const T* outputs() const { return output().data; }
+    int64_t output_cols() const { return output().cols; }
     int64_t max_rows() const { return max_rows_; }
     int64_t input_cols() const { return values_[0].cols; }
     const std::vector<BatchNorm<T>*>& batch_norms() const { return batch_norms_; }
@@ -105,6 +109,9 @@ class Program {
 
   private:
     struct Run;  // one call of run
+    struct Prediction;
+
+    const Value<T>& output() const { return loss_ ? loss_->x : output_; }
 
     Id add_value(int64_t cols, bool wants_grad);
     bool wants_grad(Id x) const { return values_[size_t(x)].target->grad != nullptr; }
@@ -132,6 +139,7 @@ class Program {
     std::vector<Linear<T>*> linears_;
     std::vector<BatchNorm<T>*> batch_norms_;
     std::unique_ptr<Loss<T>> loss_;
+    Value<T> output_{};
     std::deque<std::unique_ptr<Optimizer<T>>> optimizers_;
     struct Stretch {  // of an optimizer's parameters
         const Optimizer<T>* of;

@@ -26,7 +26,7 @@ from fastnn.nn.parameter import Parameter
 from fastnn.random import default_generator
 from fastnn.tensor import Tensor
 
-__all__ = ["LoweredModel", "lower"]
+__all__ = ["LoweredModel", "Lowering", "Pass", "lower", "nodes_of", "signature"]
 
 _OPERATIONS = frozenset({"activation", "affine", "batch_norm", "combine", "dropout", "layer_norm",
                          "linear", "log_softmax", "reshape", "softmax"})  # fmt: skip
@@ -61,7 +61,7 @@ class LoweredModel(NamedTuple):
 Batch = tuple[Tensor, list[Tensor]]
 
 
-class _Pass(NamedTuple):
+class Pass(NamedTuple):
     """One pass through model and loss, on the tape."""
 
     inputs: Tensor
@@ -98,9 +98,9 @@ def lower(
     spare = copy.deepcopy(model, copies)  # what a pass leaves behind, it leaves there
     original = {id(copies[id(t)]): t for t in (*model.parameters(), *model.buffers())}
     first, second = (_pass(spare, loss, *batch) for batch in batches)
-    if _signature(first) != _signature(second):
+    if signature(first) != signature(second):
         raise NotLowerable("two passes do not do the same")
-    return _Lowering(model, first, original, max_rows, gradients).build()
+    return Lowering(model, first, original, max_rows, gradients).build()
 
 
 def _is_ours(loss: LossFn) -> bool:
@@ -111,7 +111,7 @@ def _is_ours(loss: LossFn) -> bool:
     return module.startswith("fastnn.")
 
 
-def _pass(model: Module, loss: LossFn, inputs: Tensor, others: list[Tensor]) -> _Pass:
+def _pass(model: Module, loss: LossFn, inputs: Tensor, others: list[Tensor]) -> Pass:
     # whole numbers are for a scaler, which computes in float64 anyhow
     given = inputs._array if inputs.dtype.kind == "f" else inputs._array.astype(np.float64)
     traced = Tensor.of(given)
@@ -125,10 +125,10 @@ def _pass(model: Module, loss: LossFn, inputs: Tensor, others: list[Tensor]) -> 
         raise NotLowerable("outputs and loss are not single tensors on the tape")
     targets, *weights = others
     given_weights = weights[0] if weights else None
-    return _Pass(traced, targets, given_weights, outputs, value, _nodes(value._node))
+    return Pass(traced, targets, given_weights, outputs, value, nodes_of(value._node))
 
 
-def _nodes(last: Node) -> list[Node]:
+def nodes_of(last: Node) -> list[Node]:
     """All that lead to a node, in the order in which they were made."""
     found, stack = {last}, [last]
     while stack:
@@ -162,7 +162,7 @@ def _attributes(model: Module) -> list[tuple[int, ...]]:
 # --- whether two passes are the same ---
 
 
-def _signature(of: _Pass) -> list[Any]:
+def signature(of: Pass) -> list[Any]:
     number = {node: i for i, node in enumerate(of.nodes)}
     rows = len(of.inputs)
 
@@ -209,23 +209,33 @@ def _is_of(value: Tensor, given: Tensor) -> bool:
 # --- the tape as operations ---
 
 
-class _Lowering:
-    """One pass on its way to a program."""
+class Lowering:
+    """One pass on its way to a program.
+
+    Args:
+        model: What the pass went through.
+        of: The pass, made on a copy of the model.
+        original: The model's tensors, by the `id` of their copies.
+        max_rows: The largest batch to come.
+        gradients: Where the gradient of a parameter goes, by the parameter's `id`; None: the
+            program is for outputs alone.
+    """
 
     def __init__(
         self,
         model: Module,
-        of: _Pass,
+        of: Pass,
         original: dict[int, Tensor],
         max_rows: int,
-        gradients: dict[int, Array],
+        gradients: dict[int, Array] | None,
     ) -> None:
         self.of, self.original = of, original
         self.max_rows, self.gradients = max_rows, gradients
         self.rows = len(of.inputs)
         self.reached = {id(original.get(id(t), t)) for node in of.nodes for t, maker in
                         zip(node.inputs, node.makers, strict=True) if maker is None}  # fmt: skip
-        self.kept = [p for p in model.parameters() if p.requires_grad and id(p) in self.reached]
+        self.kept = [p for p in model.parameters() if id(p) in self.reached
+                     and (p.requires_grad or gradients is None)]  # fmt: skip
         self.batch_norms = {id(m.running_mean): m for m in model.modules()
                             if isinstance(m, BatchNorm1d)}  # fmt: skip
         self.dtype = next((p.dtype for p in self.kept), np.dtype(np.float32))
@@ -238,21 +248,10 @@ class _Lowering:
         self.norms: list[Tensor] = []
 
     def build(self) -> LoweredModel:
-        of, outputs = self.of, self.of.outputs
-        if not self.kept or any(p.dtype != self.dtype for p in self.kept):
-            raise NotLowerable("there are no parameters of one type to train")
-        for p in self.kept:  # in the model's order: norms are summed in it
-            self.program.parameter(p._array, self._gradient(p))
-        for node in of.nodes:
-            for maker in node.makers:
-                if maker is not None:
-                    self.uses[maker] = self.uses.get(maker, 0) + 1
-        self.ids[None] = self.program.input(math.prod(of.inputs.shape[1:]))
-        fused: set[Node] = set()
+        """The program of model and loss."""
+        outputs = self.of.outputs
         forward, root, factor = self._split()
-        for i, node in enumerate(forward):
-            if node not in fused:
-                self._add(node, forward[i + 1 :], fused)
+        self._build(forward)
         classes, ignored = self._loss(root)
         if factor is not None:
             self.program.weigh_rows(factor)
@@ -261,6 +260,30 @@ class _Lowering:
         kind = root.op[1]  # type: ignore[index]
         return LoweredModel(self.program, self.kept, self.norms, classes, ignored,
                             kind.startswith("bce"), outputs.shape[1:], self.affine)  # fmt: skip
+
+    def build_outputs(self) -> None:
+        """Make the program of the model alone."""
+        outputs = self.of.outputs
+        self._build(self.of.nodes)
+        if len(outputs) != self.rows:
+            raise NotLowerable("outputs without a row for each sample")
+        self.program.give(self.ids[outputs._node])
+
+    def _build(self, forward: list[Node]) -> None:
+        """What makes the outputs."""
+        if not self.kept or any(p.dtype != self.dtype for p in self.kept):
+            raise NotLowerable("there are no parameters of one type to train")
+        for p in self.kept:  # in the model's order: norms are summed in it
+            self.program.parameter(p._array, self._gradient(p))
+        for node in self.of.nodes:
+            for maker in node.makers:
+                if maker is not None:
+                    self.uses[maker] = self.uses.get(maker, 0) + 1
+        self.ids[None] = self.program.input(math.prod(self.of.inputs.shape[1:]))
+        fused: set[Node] = set()
+        for i, node in enumerate(forward):
+            if node not in fused:
+                self._add(node, forward[i + 1 :], fused)
 
     def _split(self) -> tuple[list[Node], Node, float | None]:
         """What makes the outputs, the loss of them, and the factor of its weighted mean."""
@@ -281,7 +304,7 @@ class _Lowering:
         name, *options = node.op
         if name == "linear":
             follower = next((n for n in later if node in n.makers), None)
-            relu = (self.uses[node] == 1 and follower is not None and follower.op is not None
+            relu = (self.uses.get(node) == 1 and follower is not None and follower.op is not None
                     and follower.op[:2] == ("activation", "relu"))  # fmt: skip
             self.ids[node] = self._linear(node, relu)
             if relu:
@@ -305,7 +328,8 @@ class _Lowering:
         return self.ids[maker]
 
     def _gradient(self, parameter: Tensor) -> Array | None:
-        return self.gradients[id(parameter)] if parameter.requires_grad else None
+        wanted = parameter.requires_grad and self.gradients is not None
+        return self.gradients[id(parameter)] if wanted else None  # type: ignore[index]
 
     def _pair(self, parameter: Tensor | None) -> tuple[Array | None, Array | None]:
         """A parameter's values and gradient."""
@@ -354,6 +378,8 @@ class _Lowering:
         momentum: float,
         eps: float,
     ) -> Any:
+        if training and self.gradients is None:
+            raise NotLowerable("outputs depend on which rows are together in a batch")
         x = node.inputs[-1]
         mean, variance = (None if t is None else self.original.get(id(t)) for t in (mean, variance))
         moving = [None if t is None else t._array for t in (mean, variance)]

@@ -1,0 +1,175 @@
+"""Outputs of a model by one call of C++: the compiled form of `evaluation.predict`, bit for bit."""
+
+from __future__ import annotations
+
+import copy
+import operator
+from contextlib import suppress
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from fastnn.autograd import Array, enable_grad, watch_values
+from fastnn.errors import NotLowerable
+from fastnn.nn.module import Module
+from fastnn.tensor import Tensor
+from fastnn.training.lowering import Lowering, Pass, nodes_of, signature
+
+__all__ = ["Predictor"]
+
+_ARRAY = operator.attrgetter("_array")
+_MOST_ROWS = 512  # at a time: 784-512-512-10 then has its activations in the L2 and L3 caches
+
+
+class Predictor:
+    """A model in eval mode as a program, made anew when a part of the model is another one.
+
+    Weights are read where they lie, so training or loading needs no word to it. Only models made
+    of fastnn's own modules are taken: what else a `forward` looks at, nobody can watch.
+
+    Any number of threads may call it at once: each takes a program of its own out of a pool.
+
+    Args:
+        model: Whose outputs to compute.
+
+    >>> import fastnn.nn as nn
+    >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    >>> Predictor(model)(np.ones((5, 3), np.float32)).shape
+    (5, 2)
+    """
+
+    def __init__(self, model: Module) -> None:
+        self.model = model
+        self._made: _Made | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Predictor, (self.model,)
+
+    def __call__(self, rows: Any) -> Array | None:
+        """The outputs for (N, ...) rows; None where they need the model's own `forward`.
+
+        That is so for other models, and for rows that are empty, or of another type or shape than
+        the model takes: `forward` has the words for it.
+        """
+        if type(rows) is not np.ndarray or not rows.size or not rows.dtype.isnative:
+            return None
+        made = self._made
+        if made is None or not made.is_for(rows) or not made.is_current():
+            made = self._made = _Made(self.model, rows)
+        return made.run(rows)
+
+
+class _Made:
+    """Programs of a model as it was, and how to tell whether it still is.
+
+    Args:
+        model: What to make them of.
+        rows: Some rows of the type and shape to make them for.
+    """
+
+    def __init__(self, model: Module, rows: Array) -> None:
+        modules = list(model.modules())
+        homes = [(vars(m), m._parameters, m._modules, m._buffers) for m in modules]
+        self.homes = [home for four in homes for home in four]
+        self.tensors = [*model.parameters(), *model.buffers()]
+        self.parts, self.steady = self._parts(), self._steady()
+        self.model, self.row, self.dtype = model, rows.shape[1:], rows.dtype
+        self.pool: list[_Forward] = []
+        self.possible = all(type(m).__module__.startswith("fastnn.nn.") for m in modules)
+
+    def is_for(self, rows: Array) -> bool:
+        """Whether the programs take such rows."""
+        return bool(rows.shape[1:] == self.row and rows.dtype == self.dtype)
+
+    def is_current(self) -> bool:
+        """Whether the model consists of the same objects as before."""
+        now = self._parts()
+        if _same(now, self.parts):
+            return True
+        if not _same(self._steady(), self.steady):
+            return False
+        self.parts = now  # only modes have changed, and a program is always of eval mode
+        return True
+
+    def _parts(self) -> list[Any]:
+        # a microsecond for a network of five layers, where a loop in Python takes ten
+        return [*chain.from_iterable(map(dict.values, self.homes)), *map(_ARRAY, self.tensors)]
+
+    def _steady(self) -> list[Any]:
+        parts = [v for home in self.homes for name, v in home.items() if name != "training"]
+        return [*parts, *map(_ARRAY, self.tensors)]
+
+    def run(self, rows: Array) -> Array | None:
+        """Their outputs, or None."""
+        forward = self._forward(min(len(rows), _MOST_ROWS)) if self.possible else None
+        if forward is None:
+            return None
+        outputs = forward.run(rows)
+        self.pool.append(forward)
+        return outputs
+
+    def _forward(self, most: int) -> _Forward | None:
+        """A program that nobody else uses now, with room for so many rows."""
+        with suppress(IndexError):
+            forward = self.pool.pop()
+            if forward.most >= most:
+                return forward
+        try:
+            return _Forward(self.model, np.zeros((3, *self.row), self.dtype), most)
+        except Exception:  # the model's own forward says better what is wrong
+            self.possible = False
+            return None
+
+
+def _same(now: list[Any], before: list[Any]) -> bool:
+    return len(now) == len(before) and all(map(operator.is_, now, before))
+
+
+class _Forward:
+    """One program.
+
+    Args:
+        model: What to make it of.
+        rows: Three rows to put a pass on the tape with.
+        most: How many rows it is to have room for.
+
+    Raises:
+        NotLowerable: if the model has no compiled form.
+    """
+
+    def __init__(self, model: Module, rows: Array, most: int) -> None:
+        self.most = most
+        copies: dict[int, Any] = {}
+        spare = copy.deepcopy(model, copies).eval()  # other threads may use the model meanwhile
+        original = {id(copies[id(t)]): t for t in (*model.parameters(), *model.buffers())}
+        first, second = _pass(spare, rows[:2]), _pass(spare, rows)
+        if signature(first) != signature(second):
+            raise NotLowerable("two passes do not do the same")
+        self.lowered = Lowering(model, first, original, most, None)
+        self.lowered.build_outputs()
+        if self.lowered.dtype != rows.dtype:
+            raise NotLowerable(f"rows of {rows.dtype} for weights of {self.lowered.dtype}")
+        self.outputs = first.outputs.shape[1:]
+        self.inputs = rows[0].size
+
+    def run(self, rows: Array) -> Array:
+        """Their outputs."""
+        out = np.empty((len(rows), *self.outputs), self.lowered.dtype)
+        lies_well = rows.flags.c_contiguous and rows.flags.aligned
+        table = (rows if lies_well else rows.copy("C")).reshape(len(rows), self.inputs)
+        self.lowered.program.predict(out.reshape(len(rows), -1), (table, self.lowered.affine))
+        return out
+
+
+def _pass(model: Module, rows: Array) -> Pass:
+    """One pass, on the tape."""
+    inputs = Tensor.of(rows)
+    inputs.requires_grad = True
+    with enable_grad(), watch_values() as values_were_read:
+        outputs = model(inputs)
+        if values_were_read():
+            raise NotLowerable("forward reads a value of a tensor, on which its course may depend")
+    if not isinstance(outputs, Tensor) or outputs._node is None or outputs.ndim < 1:
+        raise NotLowerable("outputs are not a tensor on the tape")
+    return Pass(inputs, inputs, None, outputs, outputs, nodes_of(outputs._node))
