@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 # A team may be larger than the machine; libgomp reads these when fastnn loads it.
-os.environ.update(OMP_NUM_THREADS="8", OMP_WAIT_POLICY="passive", OMP_DYNAMIC="false")
+os.environ.update(OMP_NUM_THREADS="16", OMP_WAIT_POLICY="passive", OMP_DYNAMIC="false")
 for name in ("FASTNN_ISA", "FASTNN_NUM_THREADS"):
     os.environ.pop(name, None)
 
