@@ -33,7 +33,8 @@ def main() -> None:
                         help=f"run nothing; put these figures into {PAGE.name}")  # fmt: skip
     args = parser.parse_args()
     if args.write:
-        return _write([json.loads(path.read_text()) for path in args.write])
+        _write([json.loads(path.read_text()) for path in args.write])
+        return
     found = {}
     for name in args.proof:
         proof = importlib.import_module(f"reliability.{name}")

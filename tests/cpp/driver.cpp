@@ -1,0 +1,153 @@
+// The kernels and the compiled step without Python, for sanitizers that an interpreter disturbs:
+// threads (TSan) and leaks (LSan). `driver` must end with 0 and no report; `driver race` and
+// `driver overflow` do something wrong on purpose, so a job that misses it can be told.
+//
+// Two callers at once train, predict and multiply, each with a team of its own, in every ISA.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "../../cpp/parallel.h"
+#include "../../cpp/program/program.h"
+
+namespace fastnn {
+namespace {
+
+constexpr int64_t kRows = 300, kIn = 40, kHidden = 70, kClasses = 7, kBatch = 32;
+
+struct Numbers {  // the same on every machine
+    uint64_t state;
+    float next() {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        return float(int64_t(state >> 40) - (1 << 23)) / float(1 << 23);
+    }
+    std::vector<float> of(int64_t n) {
+        std::vector<float> values(static_cast<size_t>(n));
+        for (float& v : values) v = next() * 0.3f;
+        return values;
+    }
+};
+
+// All parameters of 40-70-70-7 in one run of memory, as an optimizer has them.
+struct Network {
+    std::vector<float> w, grad, m, v, mean, variance;
+    explicit Network(Numbers& numbers)
+        : w(numbers.of(kHidden * kIn + kHidden + kHidden * kHidden + kHidden + kClasses * kHidden +
+                       kClasses)),
+          grad(w.size()),
+          m(w.size()),
+          v(w.size()),
+          mean(size_t(kHidden)),
+          variance(size_t(kHidden), 1.0f) {}
+
+    void describe(Program<float>& p, bool trains) {
+        int64_t at = 0;
+        const auto next = [&](int64_t size, bool matrix) {
+            const auto made =
+                p.parameter(w.data() + at, trains ? grad.data() + at : nullptr, size, matrix);
+            at += size;
+            return made;
+        };
+        const auto linear = [&](int x, int64_t in, int64_t out, bool relu) {
+            const auto weight = next(out * in, true), bias = next(out, false);
+            return p.linear(x, out, weight, bias, relu);
+        };
+        int x = linear(p.input(kIn), kIn, kHidden, true);
+        if (trains) x = p.dropout(x, 0.2);
+        x = p.batch_norm(x, {}, {}, kHidden, 1e-5f, trains, {mean.data(), variance.data(), 0.1, 0});
+        x = p.activation("tanh", linear(x, kHidden, kHidden, false), {});
+        x = linear(x, kHidden, kClasses, false);
+        if (!trains) return p.give(x);
+        p.cross_entropy(x, true, {nullptr, 1, 0, -100});
+        p.optimize(std::make_unique<AdamOptimizer<float>>(
+            AdamOptions{1e-3, 0.9, 0.999, 1e-8, 0, false, false}, false, w.data(),
+            std::array<float*, 3>{m.data(), v.data(), nullptr}, grad.data(), int64_t(w.size()), 0));
+    }
+};
+
+float train_and_predict() {
+    Numbers numbers{1};
+    const std::vector<float> inputs = numbers.of(kRows * kIn);
+    std::vector<int64_t> labels(kRows), order(kRows), sizes(kRows / kBatch + 1, kBatch);
+    for (int64_t i = 0; i < kRows; ++i) labels[size_t(i)] = i % kClasses;
+    std::iota(order.begin(), order.end(), 0);
+    sizes.back() = kRows % kBatch;
+    const Source<float> rows{SourceType::f32, inputs.data(), kIn};
+    Network network(numbers);
+    Program<float> training(kBatch), prediction(kBatch);
+    network.describe(training, true);
+    network.describe(prediction, false);
+    Measured measured;
+    Data<float> data{rows};
+    data.labels = labels.data();
+    for (int epoch = 0; epoch < 3; ++epoch) {
+        const Batches batches{order.data(), sizes.data(), nullptr, int64_t(sizes.size()), 1};
+        training.run(data, batches, nullptr, 3, uint64_t(epoch * 100), measured,
+                     [] { return false; });
+    }
+    std::vector<float> out(size_t(kRows * kClasses));
+    prediction.predict(out.data(), rows, kRows);
+    return std::accumulate(out.begin(), out.end(), 0.0f);
+}
+
+float multiply() {
+    Numbers numbers{2};
+    float total = 0;
+    for (const int64_t m : {1, 5, 33, 100}) {
+        const std::vector<float> a = numbers.of(m * kIn), b = numbers.of(kHidden * kIn);
+        std::vector<float> c(size_t(m * kHidden));
+        kernels().of<float>().gemm(
+            {m, kHidden, kIn, a.data(), kIn, 1, b.data(), 1, kIn, c.data(), kHidden});
+        total = std::accumulate(c.begin(), c.end(), total);
+    }
+    return total;
+}
+
+// Two callers at once; both must find what one alone does.
+bool together(const std::function<float()>& work) {
+    const float expected = work();
+    float found[2];
+    std::thread other([&] { found[1] = work(); });
+    found[0] = work();
+    other.join();
+    return found[0] == expected && found[1] == expected && std::isfinite(expected);
+}
+
+void race() {
+    int shared = 0;
+    parallel(2, [&](int, int) {
+        for (int i = 0; i < 1000; ++i) ++shared;
+    });
+    std::printf("%d\n", shared);
+}
+
+void overflow() {
+    std::vector<float> a(4), b(16), c(4);
+    kernels().of<float>().gemm({2, 4, 4, a.data(), 4, 1, b.data(), 4, 1, c.data(), 4});  // a row
+}
+
+}  // namespace
+}  // namespace fastnn
+
+int main(int count, char** arguments) {
+    using namespace fastnn;
+    set_serial_work(0);
+    set_max_threads(3);
+    const char* what = count > 1 ? arguments[1] : "";
+    if (!std::strcmp(what, "race")) return race(), 0;
+    if (!std::strcmp(what, "overflow")) return overflow(), 0;
+    for (const std::string& isa : available_isas()) {
+        set_isa(isa);
+        if (!together(train_and_predict) || !together(multiply)) {
+            std::printf("%s: two callers at once find something else\n", isa.c_str());
+            return 1;
+        }
+        std::printf("%s: %.6f %.6f\n", isa.c_str(), double(train_and_predict()),
+                    double(multiply()));
+    }
+    return 0;
+}
