@@ -43,6 +43,10 @@ int cgroup_cpus() {
     return std::max(1, int(std::min(std::ceil(quota / period), double(unlimited))));
 }
 
+// More threads than this help nobody, and OMP_NUM_THREADS may be any number: at 50,000 libgomp's
+// list of a team no longer fits on the stack.
+int most_threads() { return std::max(64, 4 * int(std::thread::hardware_concurrency())); }
+
 // Where the threads of a standing team meet.
 class Meeting {
   public:
@@ -148,7 +152,7 @@ int max_threads() {
 #if defined(__unix__) || defined(__APPLE__)
         pthread_atfork(nullptr, nullptr, in_forked_child);
 #endif
-        return cgroup_cpus();
+        return std::min(cgroup_cpus(), most_threads());
     }();
     if (membership.team) return membership.team->threads;
     if (forked || omp_in_parallel()) return 1;

@@ -18,7 +18,8 @@ def get_num_threads() -> int:
     """How many threads a large kernel would use now.
 
     The smallest of `set_num_threads`, OpenMP's own limit (OMP_NUM_THREADS, threadpoolctl), the
-    cores this process may run on, and the CPU quota of its container.
+    cores this process may run on, and the CPU quota of its container; and no more than 64, or four
+    for each core.
 
     >>> import fastnn
     >>> fastnn.get_num_threads() >= 1

@@ -39,8 +39,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(autouse=True)
 def clean_state() -> Iterator[None]:
-    """Seed before each test; ISA, threads and serial limit afterwards as they were."""
-    before = fastnn.isa()
+    """Seed before each test; ISA, threads and serial limit afterwards as they were.
+
+    And the FPU's mode: no test, whatever it runs or breaks, may leave it changed.
+    """
+    before, mode = fastnn.isa(), support.fpu_mode()
     fastnn.manual_seed(0)
     serial = _core.set_serial_work(0)
     _core.set_serial_work(serial)
@@ -49,6 +52,7 @@ def clean_state() -> Iterator[None]:
     fastnn.set_num_threads(_ALL_THREADS)
     _core.set_serial_work(serial)
     assert fastnn.is_grad_enabled()
+    assert support.fpu_mode() == mode, "the FPU's mode was changed"
 
 
 @pytest.fixture(params=fastnn.available_isas())

@@ -1,7 +1,9 @@
 """Helpers of the tests: memory at chosen addresses, numerical gradients, other processes."""
 
+import ctypes
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -140,6 +142,18 @@ def run_python(code: str, *args: str, timeout: float = 60, **env: str) -> Any:
         timeout=timeout,
         check=False,
     )
+
+
+def fpu_mode() -> tuple[int, int]:
+    """This thread's rounding, denormal and exception modes: MXCSR and x87's word, or FPCR.
+
+    `fegetenv` writes the CPU's own registers; flags of what has happened are masked out.
+    """
+    registers = (ctypes.c_uint32 * 64)()  # room for the environment of any CPU
+    ctypes.CDLL(None).fegetenv(registers)
+    if platform.machine() in ("x86_64", "AMD64"):
+        return registers[7] & ~0x3F, registers[0] & 0xFFFF
+    return registers[0], 0
 
 
 def peak_bytes(work: Callable[[], Any]) -> int:

@@ -1,6 +1,8 @@
 """Threads: the same bits at any number of them, errors carried out, forks, limits, FPU mode."""
 
+import ctypes
 import os
+import platform
 import signal
 import warnings
 from collections.abc import Callable
@@ -8,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import force_threads, mlp, run_python, state_bits
+from support import force_threads, fpu_mode, mlp, run_python, state_bits
 
 import fastnn
 from fastnn import _core, nn, optim
@@ -238,6 +240,18 @@ print(fastnn.get_num_threads(), hashlib.sha256(test_threads.train(steps=5)).hexd
 
 
 # --- the caller's process stays as it was ---
+
+
+def test_a_changed_mode_is_seen() -> None:
+    """What the check around every test compares does tell: here with upward rounding."""
+    libm, before = ctypes.CDLL(None), fpu_mode()
+    upward = 0x800 if platform.machine() in ("x86_64", "AMD64") else 0x400000
+    assert libm.fesetround(upward) == 0
+    try:
+        assert fpu_mode() != before
+    finally:
+        libm.fesetround(0)
+    assert fpu_mode() == before
 
 
 def test_denormals_and_rounding_stay_as_they_were(isa: str) -> None:
