@@ -4,12 +4,14 @@ import importlib
 import time
 
 import pytest
-from reliability import PROOFS, flips, soak, syscalls
+from reliability import PROOFS, disks, flips, soak, syscalls
 
 import fastnn
 
+AVAILABLE = {"syscalls": syscalls.available, "disks": disks.available}
 
-@pytest.mark.parametrize("name", [n for n in PROOFS if n != "syscalls" or syscalls.available()])
+
+@pytest.mark.parametrize("name", [n for n in PROOFS if AVAILABLE.get(n, lambda: True)()])
 def test_proof(name: str) -> None:
     proof = importlib.import_module(f"reliability.{name}")
     assert proof.prove(proof.SHORT)
@@ -22,6 +24,12 @@ def test_a_reader_that_takes_anything_is_found(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(fastnn, "load_model", lambda path: None)
     with pytest.raises(AssertionError, match="a damaged file was loaded"):
         flips.prove(1)
+
+
+def test_a_fault_that_misses_the_save_is_found() -> None:
+    syscalls._landed("1 getppid() = 2\n1 fsync(3) = -1 EIO (INJECTED)\n", "fsync")
+    with pytest.raises(AssertionError, match="fsync"):
+        syscalls._landed("1 fsync(3) = -1 EIO (INJECTED)\n1 getppid() = 2\n", "fsync")
 
 
 def test_a_descriptor_left_open_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

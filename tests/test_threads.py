@@ -217,6 +217,47 @@ def test_bad_environment_is_an_error_at_import(value: str) -> None:
     assert value.strip() in last
 
 
+@pytest.mark.parametrize("value", ["", "0", "-1", "abc", "4,3,2", "100000", "9" * 20])
+def test_any_value_of_openmp_s_number_of_threads(value: str) -> None:
+    """The largest once overflowed the stack."""
+    code = """
+import hashlib, test_threads, fastnn
+from fastnn import _core
+_core.set_serial_work(0)
+print(fastnn.get_num_threads() >= 1, hashlib.sha256(test_threads.train(steps=2)).hexdigest())
+"""
+    run = run_python(code, OMP_NUM_THREADS=value)
+    one = run_python(code, OMP_NUM_THREADS="1")
+    assert (run.returncode, run.stdout) == (0, one.stdout), run.stderr
+
+
+def test_importing_starts_no_thread() -> None:
+    code = """
+import os, numpy
+count = lambda: len(os.listdir("/proc/self/task"))
+before = count()
+import fastnn
+print(count() - before)
+"""
+    assert run_python(code).stdout.strip() == "0"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_processes_of_each_start_method_give_the_same_bits(method: str) -> None:
+    code = f"""
+import multiprocessing, warnings, test_threads
+from support import force_threads
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", DeprecationWarning)
+    force_threads(2)
+    expected = test_threads.train("Adam", 2)
+    with multiprocessing.get_context({method!r}).Pool(2) as pool:
+        print(pool.starmap(test_threads.train, [("Adam", 2)] * 4) == [expected] * 4)
+"""
+    run = run_python(code, OMP_NUM_THREADS="2")
+    assert (run.returncode, run.stdout.strip()) == (0, "True"), run.stderr
+
+
 def test_openmp_settings_do_not_change_the_bits() -> None:
     code = """
 import hashlib, test_threads, fastnn

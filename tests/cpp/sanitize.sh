@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the driver under ThreadSanitizer, and under AddressSanitizer with leaks, and sees that each
 # finds what is wrong on purpose. Needs clang with libomp and archer, which tells TSan of OpenMP's
-# barriers (Debian: clang-16 libomp-16-dev libclang-rt-16-dev), and `pip install .[dev]` for cmake, ninja, pybind11 and Eigen.
+# barriers (Debian: clang-16 libomp-16-dev libclang-rt-16-dev, of which libomp-14-dev removes the
+# second), and `pip install .[dev]` for cmake, ninja, pybind11 and Eigen.
 #
 #     tests/cpp/sanitize.sh [folder to build in]
 set -euo pipefail

@@ -1,9 +1,9 @@
 """Proofs of what docs/reliability.md promises, each a module with `TIMES`, `SHORT` and `prove`.
 
 `prove(times)` does what its first line says so many times and returns the figures it found; what
-breaks the promise is an AssertionError. pytest runs each `SHORT` times (test_reliability.py), and
-`python tests/reliability/run.py` in full.
+breaks the promise is an AssertionError. One with `available` says where it can run. pytest runs
+each `SHORT` times (test_reliability.py), and `python tests/reliability/run.py` in full.
 """
 
-PROOFS = ("determinism", "predictions", "splits", "kills", "syscalls", "flips", "forks",
-          "interrupts", "soak")  # fmt: skip
+PROOFS = ("determinism", "predictions", "splits", "kills", "syscalls", "disks", "flips",
+          "forks", "interrupts", "denormals", "soak")  # fmt: skip

@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validat
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support import bits, run_python, state_bits
+from threadpoolctl import threadpool_limits
 
 import fastnn
 from fastnn.sklearn import MLPClassifier, MLPRegressor
@@ -161,6 +162,37 @@ def test_sparse_labels_are_labels() -> None:
     dense.fit(X, labels)
     sparse.fit(X, scipy_sparse.csr_array(labels))
     assert state_bits(dense.module_) == state_bits(sparse.module_)
+
+
+# --- processes and threads ---
+
+ORDERS = ("import sklearn, fastnn", "import fastnn, sklearn")
+
+
+@pytest.mark.parametrize("imports", ORDERS)
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_jobs_of_joblib_give_the_same_bits(backend: str, imports: str) -> None:
+    code = f"""
+{imports}
+import joblib, warnings, test_threads
+warnings.simplefilter("ignore")
+expected = test_threads.train("Adam", 2)
+jobs = [joblib.delayed(test_threads.train)("Adam", 2)] * 4
+print(joblib.Parallel(2, backend={backend!r})(jobs) == [expected] * 4)
+"""
+    run = run_python(code, OMP_NUM_THREADS="2")
+    assert (run.returncode, run.stdout.strip()) == (0, "True"), run.stderr
+
+
+def test_limits_of_threadpoolctl_hold_and_change_no_bits() -> None:
+    x = np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32)
+    model = fastnn.nn.Linear(64, 64)
+    usual = bits(model(x))
+    before = fastnn.get_num_threads()
+    with threadpool_limits(1, "openmp"):
+        assert fastnn.get_num_threads() == 1
+        assert bits(model(x)) == usual
+    assert fastnn.get_num_threads() == before
 
 
 # --- imports ---
