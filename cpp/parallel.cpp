@@ -43,8 +43,8 @@ int cgroup_cpus() {
     return std::max(1, int(std::min(std::ceil(quota / period), double(unlimited))));
 }
 
-// More threads than this help nobody, and OMP_NUM_THREADS may be any number: at 50,000 libgomp's
-// list of a team no longer fits on the stack.
+// More threads than this help nobody, and OMP_NUM_THREADS may be any number: with 100,000 a
+// training ended in a segmentation fault.
 int most_threads() { return std::max(64, 4 * int(std::thread::hardware_concurrency())); }
 
 // Where the threads of a standing team meet.
