@@ -34,6 +34,7 @@ SETS: dict[str, Callable[..., Any]] = {
     "wine": datasets.load_wine,
     "iris": datasets.load_iris,
 }
+WHAT = ("accuracy", "speed")
 FOLDS = SEEDS = 5
 ROUNDS = 5
 SAME_LOSS = 1e-4  # relative, in float64
@@ -89,9 +90,11 @@ def speed(name: str, X: Any, y: Any, epochs: int) -> dict[str, Any]:
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", nargs="*", default=["accuracy", "speed"])
+    parser.add_argument("what", nargs="*", default=WHAT, help=" or ".join(WHAT))
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     args = parser.parse_args()
+    if unknown := set(args.what) - set(WHAT):
+        parser.error(f"expected {' or '.join(WHAT)}, got {', '.join(sorted(unknown))}")
     warnings.simplefilter("ignore")  # of few epochs
     found: dict[str, Any] = {"machine": machine.describe(machine.available_cores())}
     if "accuracy" in args.what:

@@ -55,6 +55,7 @@ ODD_MODELS: dict[str, tuple[Callable[[], nn.Module], np.ndarray]] = {
     "float64": (lambda: mlp(11, 20, 3).double(), X.astype(np.float64)),
     "images": (lambda: nn.Sequential(nn.Flatten(), mlp(12, 5, 3)), X[:60, :4].reshape(5, 1, 12, 4)
                [:, :, :3]),
+    "nothing in the middle": (lambda: mlp(11, 0, 3), X),
     "one layer": (lambda: nn.Linear(11, 2), X),
     "frozen": (lambda: mlp(11, 20, 3).requires_grad_(False), X),
     "strided": (lambda: mlp(11, 20, 3), X[::-3]),
@@ -81,9 +82,17 @@ class Own(nn.Module):
         return self.layer(x) * self.scale["by"]
 
 
+def patched() -> nn.Module:
+    model, scale = nn.Sequential(nn.Linear(11, 3), nn.ReLU()), Own().scale
+    model[1].forward = lambda x: nn.functional.relu(x) if scale["by"] else x
+    return model
+
+
 LEFT_TO_FORWARD: dict[str, tuple[Callable[[], nn.Module], np.ndarray]] = {
     "a forward of one's own": (Own, X),
     "one within": (lambda: nn.Sequential(Own(), nn.ReLU()), X),
+    "one put on a layer": (patched, X),
+    "no outputs": (lambda: mlp(11, 4, 0), X),
     "rows of another type": (lambda: mlp(11, 3), X.astype(np.float64)),
     "whole numbers": (lambda: mlp(11, 3), np.arange(22).reshape(2, 11)),
     "big-endian rows": (lambda: mlp(11, 3), X.astype(">f4")),

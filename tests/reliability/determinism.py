@@ -28,7 +28,7 @@ def digest(compile: bool) -> str:
 
 
 def prove(times: int) -> dict[str, object]:
-    """One hash an ISA, eagerly and compiled, while another process trains too."""
+    """One hash an ISA, eagerly and compiled, while another process keeps a core busy."""
     before, neighbour = fastnn.isa(), _busy()
     threads, runs = THREADS if times == TIMES else THREADS[:3], 0
     try:
