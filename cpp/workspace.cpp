@@ -1,22 +1,20 @@
 #include "workspace.h"
 
-#include <new>
+#include "aligned.h"
 
 namespace fastnn {
 namespace {
-
-constexpr std::align_val_t kAlignment{64};
 
 struct Block {
     void* data = nullptr;
     size_t size = 0;
 
     void reset(size_t bytes) {
-        ::operator delete(data, kAlignment);
+        aligned_delete(data);
         data = nullptr;
         size = 0;
         if (!bytes) return;
-        data = ::operator new(bytes, kAlignment);
+        data = aligned_new(bytes);
         size = bytes;
     }
     ~Block() { reset(0); }

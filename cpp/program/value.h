@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <new>
 
+#include "../aligned.h"
 #include "../dispatch.h"
 #include "../parallel.h"
 #include "profile.h"
@@ -16,16 +16,14 @@ template <class T>
 class Buffer {
   public:
     Buffer() = default;
-    explicit Buffer(int64_t n)
-        : data_(static_cast<T*>(::operator new(size_t(n) * sizeof(T), kAlignment))) {
+    explicit Buffer(int64_t n) : data_(static_cast<T*>(aligned_new(size_t(n) * sizeof(T)))) {
         for (int64_t i = 0; i < n; ++i) data_.get()[i] = T(0);
     }
     T* get() const { return data_.get(); }
 
   private:
-    static constexpr std::align_val_t kAlignment{64};
     struct Free {
-        void operator()(T* p) const { ::operator delete(p, kAlignment); }
+        void operator()(T* p) const { aligned_delete(p); }
     };
     std::unique_ptr<T, Free> data_;
 };
