@@ -141,6 +141,8 @@ def build(tree: Any, arrays: Mapping[str, Array], classes: Sequence[type[Module]
         ValueError: if it is not such a tree, needs a class that is not given, or does not fit the
             arrays.
     """
+    if _count(tree) > _MODULES:
+        raise ValueError(f"more than {_MODULES} modules")
     try:
         with fork_rng():  # initial values are drawn, and then overwritten
             builder = _Builder(arrays, classes)
@@ -149,6 +151,17 @@ def build(tree: Any, arrays: Mapping[str, Array], classes: Sequence[type[Module]
     except RecursionError:
         raise ValueError("the modules are nested too deep") from None
     return model
+
+
+def _count(tree: Any) -> int:
+    """How many nodes there are, of whatever kind."""
+    nodes, below = 0, [tree]
+    while below:
+        node = below.pop()
+        nodes += 1
+        children = node.get("children") if isinstance(node, dict) else None
+        below += children.values() if isinstance(children, dict) else ()
+    return nodes
 
 
 class _Builder:
@@ -185,8 +198,6 @@ class _Builder:
             if not isinstance(name, str) or module._parameters.get(name) is None:
                 raise ValueError(f"{path}: expected a parameter, got {name!r:.60}")
             module._parameters[name].requires_grad = False
-        if len(self.made) >= _MODULES:
-            raise ValueError(f"more than {_MODULES} modules")
         self.made[path] = module
         return module
 

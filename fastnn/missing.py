@@ -140,5 +140,10 @@ def absent(owner: str, name: str, known: Iterable[str]) -> str:
         return f"{text}: {hint}"
     import difflib
 
-    close = difflib.get_close_matches(name, [n for n in known if not n.startswith("_")], 3)
+    names = {n: n for n in known if not n.startswith("_")}
+    lower = {n.lower(): n for n in names}
+    close = next(filter(None, (
+        [given[n] for n in difflib.get_close_matches(asked, given, 3)]
+        for asked, given in ((name, names), (name.lower(), lower))
+    )), None)  # fmt: skip
     return f"{text}; did you mean {' or '.join(close)}?" if close else text

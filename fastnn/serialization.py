@@ -14,6 +14,7 @@ import numpy as np
 from fastnn.architecture import build, describe
 from fastnn.autograd import Array
 from fastnn.errors import FileFormatError
+from fastnn.files import regular_size
 from fastnn.nn.module import Module
 from fastnn.structure import pack, parse, unpack
 from fastnn.tensor import as_array
@@ -204,6 +205,16 @@ def _checksum(texts: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(sorted(texts.items())).encode()).hexdigest()
 
 
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; safetensors itself takes the last of two tensors of one name."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r:.60} is there twice")
+    return found
+
+
 class _Content:
     """A file as it was read: arrays by name, and our entries of its metadata."""
 
@@ -211,6 +222,7 @@ class _Content:
         if hasattr(path, "read"):
             self.name, raw = str(getattr(path, "name", type(path).__name__)), path.read()
         else:
+            regular_size(path, "a safetensors file")
             self.name, raw = os.fspath(path), Path(path).read_bytes()
         if not isinstance(raw, bytes):
             raise TypeError(f"load: expected a file opened as binary ('rb'), got {type(raw)}")
@@ -253,10 +265,13 @@ class _Content:
                 ) from None
             raise self._broken(str(error)) from None
 
-    @staticmethod
-    def _our_texts(raw: bytes) -> dict[str, str]:
+    def _our_texts(self, raw: bytes) -> dict[str, str]:
         length = int.from_bytes(raw[:8], "little")  # of a header that safetensors has accepted
-        texts = json.loads(raw[8 : 8 + length]).get("__metadata__") or {}
+        try:
+            header = json.loads(raw[8 : 8 + length], object_pairs_hook=_without_doubles)
+        except ValueError as error:
+            raise self._broken(str(error)) from None
+        texts = header.get("__metadata__") or {}
         return {key: text for key, text in texts.items() if key.startswith(_PREFIX)}
 
     def _check(self) -> None:

@@ -202,7 +202,10 @@ class Tensor(Elementwise, Products, Reductions, Selection, Shapes):
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = as_array(value)
+        try:
+            array = as_array(value)
+        except TypeError as error:
+            raise TypeError(f"data: {error}") from None
         if self.requires_grad and array.dtype.kind != "f":
             raise TypeError(f"data: expected floating-point values for a tensor with a gradient, "
                             f"got {array.dtype}; use float()")  # fmt: skip
@@ -764,6 +767,12 @@ def as_stored(value: Any) -> Array:
         from fastnn.data.frames import frame_to_array, is_frame
 
         value = frame_to_array(value) if is_frame(value) else value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError("expected an array of real numbers, got one with a mask; fill in the "
+                        "masked values with filled(value)")  # fmt: skip
+    if hasattr(value, "toarray"):  # before NumPy takes it for a single object
+        raise TypeError(f"expected an array of real numbers, got a sparse {type(value).__name__}; "
+                        "make it dense with toarray()")  # fmt: skip
     try:
         array = np.asarray(value)
     except ValueError as error:

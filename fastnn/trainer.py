@@ -25,7 +25,7 @@ from fastnn.training.divergence import check_parameters
 from fastnn.training.eager import EagerEpochs
 from fastnn.training.evaluation import Meter, evaluate, predict
 from fastnn.training.inference import Predictor
-from fastnn.training.options import checked_callbacks, checked_limit
+from fastnn.training.options import checked_callbacks, checked_limit, checked_optimizer
 from fastnn.training.schedule import (
     checked_interval,
     checked_scheduler,
@@ -118,8 +118,7 @@ class Trainer:
     ) -> None:
         if not isinstance(model, Module):
             raise TypeError(f"Trainer: expected a Module as model, got {type(model).__name__}")
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"Trainer: expected an Optimizer, got {type(optimizer).__name__}")
+        checked_optimizer(optimizer, model)
         if not callable(loss):
             raise TypeError(f"Trainer: expected loss(outputs, targets), got {loss!r}")
         self.model, self.loss, self.optimizer = model, loss, optimizer
@@ -144,6 +143,7 @@ class Trainer:
         self._predictor = Predictor(model)
         self._meter = Meter({}, False)
         self._began = 0.0  # the running epoch, by the clock
+        self._fitting = False
 
     def fit(
         self,
@@ -206,9 +206,13 @@ class Trainer:
             ValueError: if the data are empty or an option is out of range, or a checkpoint does not
                 fit the model, the optimizer or the schedule.
             FileExistsError: if there are checkpoints, and `resume` is False.
+            RuntimeError: if this trainer is training already, in a callback or another thread.
             OSError: if a checkpoint cannot be written; the weights are those of the last step, and
                 earlier checkpoints stay.
         """
+        if self._fitting:
+            raise RuntimeError("fit: this trainer is running already; let the other fit end first, "
+                               "or take a trainer and a model of its own")  # fmt: skip
         self.epochs = whole("fit", "epochs", epochs, 0)
         loader = self._loader(train, batch_size, shuffle, drop_last)
         self.batches = count_batches(loader)
@@ -217,12 +221,15 @@ class Trainer:
         diagnosis = Diagnosis(self, loader)
         diagnosis.before()
         checks = None if validation is None else self._loader(validation)  # made once
+        if checks is not None and count_batches(checks) == 0:
+            raise ValueError("fit: expected at least one row of validation data, got none")
         self.history, self.should_stop = History(), False
         hooks = Hooks(self, self._callbacks(verbose))
         saves = Checkpoints(self, loader, checkpoint_dir, checkpoint_every, keep_checkpoints)
         saves.open(resume)
         with InterruptGuard() as guard:
             try:
+                self._fitting = True
                 hooks.begin()
                 done, batch = saves.begin()
                 make = CompiledEpochs if self.compile else EagerEpochs
@@ -233,6 +240,7 @@ class Trainer:
                     self._epoch(epoch, run, checks, hooks, saves, batch)
                     batch = 0
             finally:
+                self._fitting = False
                 guard.hold()  # what callbacks bring back, they bring back whole
                 hooks.end()
         diagnosis.after()
@@ -262,7 +270,7 @@ class Trainer:
         outputs = self._predictor(X) if self.compile else None
         if outputs is not None:
             return outputs
-        if hasattr(X, "__array__") or isinstance(X, list | Tensor):
+        if hasattr(X, "__array__") or hasattr(X, "toarray") or isinstance(X, list | Tensor):
             X = input_rows(X, self.model)
         return predict(self.model, self._loader(X, batch_size))
 
@@ -271,6 +279,9 @@ class Trainer:
         return self._meter.values()
 
     # --- inside ---
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_fitting": False}  # a copy made in a callback is not running
 
     def _loader(
         self,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from resume_support import EPOCHS, X, Y, make_run, outcome
-from support import bits, state_bits
+from support import bits, little_memory, state_bits
 
 import fastnn
 from fastnn import NonFiniteError, Trainer, nn, optim
@@ -149,18 +149,6 @@ def test_weights_that_an_epoch_ends_with(options: dict[str, Any], tmp_path: Path
 
 
 # --- memory ---
-
-
-@contextmanager
-def little_memory(bytes_more: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = pages * resource.getpagesize() + bytes_more
-    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.mark.parametrize(("sizes", "rows"), [((64, 64, 3), 2**21), ((4, 2**16, 3), 2**14)])

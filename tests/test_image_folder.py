@@ -6,11 +6,10 @@ import io
 import os
 import pickle
 import re
-import struct
-import zlib
 
 import numpy as np
 import pytest
+from bad_inputs.image_folders import flipped, png
 from PIL import Image
 from support import ROOT, run_python
 
@@ -172,52 +171,10 @@ def test_deep_folders(tmp_path):
 # --- files that cannot be
 
 
-def chunk(name, data):
-    body = name + data
-    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-
-def png(width, height):
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(99))), chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def flipped(data, place):
-    return data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :]
-
-
-BROKEN = {
-    "J05 empty": ("x.png", b"", "expected a PNG image, as its name says .png, got an empty file"),
-    "J04 text": ("x.jpg", b"hello, world", "expected a JPEG image.*got something else"),
-    "J06 truncated JPEG": ("x.jpg", encoded("JPEG")[:-200], "intact JPEG image.*truncated"),
-    "J07 truncated PNG": ("x.png", encoded("PNG")[:70], "intact PNG image.*truncated"),
-    "one byte of data": ("x.png", flipped(encoded("PNG"), 60), "intact PNG"),
-    "header only": ("x.png", encoded("PNG")[:20], "PNG image"),
-    "too few rows": ("x.png", png(100, 100), "intact PNG image.*truncated"),
-    "J08 bomb": ("x.png", png(50_000, 50_000), "smaller image.*2500000000 pixels"),
-    "bomb that Pillow warns of": ("x.png", png(10_000, 10_000), "smaller image.*100000000 pixels"),
-    "J10 no pixels": ("x.png", png(0, 5), "PNG image"),
-    "J18 TIFF named png": ("x.png", encoded("TIFF"), "expected a PNG image, as its name says"),
-    "J09 GIF named jpg": ("x.jpg", encoded("GIF"), "expected a JPEG image, as its name says"),
-    "J19 EPS": ("x.png", encoded("EPS"), "expected a PNG image"),
-    "32-bit values": (
-        "x.tif",
-        encoded("TIFF", np.ones((2, 2), np.float32)),
-        "8 or 16 bits.*loader",
-    ),
-}
-
-
-@pytest.mark.parametrize(("name", "content", "message"), BROKEN.values(), ids=BROKEN.keys())
-def test_broken_files_are_named(tmp_path, name, content, message):
-    path = tmp_path / "class" / name
-    path.parent.mkdir()
-    path.write_bytes(content)
-    data = ImageFolder(tmp_path)
-    for read in (lambda: data[0]), (lambda: data.fetch(np.array([0]))), (lambda: load_image(path)):
-        with pytest.raises(FileFormatError, match=f"(?s){path}: .*{message}"):
-            read()
+def test_a_bomb_that_pillow_warns_of(tmp_path):
+    (tmp_path / "x.png").write_bytes(png(10_000, 10_000))
+    with pytest.raises(FileFormatError, match=r"x\.png: .*smaller image.*100000000 pixels"):
+        load_image(tmp_path / "x.png")
 
 
 @pytest.mark.filterwarnings("ignore:Image size")

@@ -10,6 +10,7 @@ from fastnn.nn import functional as F
 from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
+from fastnn.nn.sizes import new_weights
 from fastnn.options import whole
 from fastnn.tensor import Tensor
 
@@ -43,7 +44,8 @@ class Linear(Module):
         super().__init__()
         self.in_features = whole("Linear", "in_features", in_features, 0)
         self.out_features = whole("Linear", "out_features", out_features, 0)
-        self.weight = Parameter(np.empty((self.out_features, self.in_features), dtype))
+        shape = self.out_features, self.in_features
+        self.weight = Parameter(new_weights("Linear", shape, dtype))
         self.bias = Parameter(np.empty(self.out_features, dtype)) if bias else None
         self.reset_parameters()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from fastnn.autograd import Array
 from fastnn.devices import target
 from fastnn.missing import absent
 from fastnn.nn.parameter import Parameter
@@ -166,7 +167,10 @@ class Module:
             raise TypeError(f"{who}: expected a name, got {name!r}")
         if not name or "." in name:
             raise KeyError(f"{who}: expected a name without a dot, got {name!r}")
-        if name not in home and hasattr(self, name):
+        # not `hasattr`: its error lists all names, so that 10,000 layers took minutes to add
+        places = (self.__dict__, self._parameters, self._modules, self._buffers,
+                  *map(vars, type(self).__mro__))  # fmt: skip
+        if name not in home and any(name in place for place in places):
             raise KeyError(f"{who}: {type(self).__name__} has an attribute {name!r} already")
 
     # --- what is inside ---
@@ -311,7 +315,7 @@ class Module:
             `missing_keys` and `unexpected_keys`.
 
         Raises:
-            TypeError: if `state_dict` is not a mapping of names to values.
+            TypeError: if `state_dict` is not a mapping of names to numbers.
             ValueError: listing missing, unexpected and mis-shaped names.
         """
         if not isinstance(state_dict, Mapping):
@@ -320,12 +324,13 @@ class Module:
         if assign:
             raise ValueError("load_state_dict: assign=True is not here; values are copied")
         own = self.state_dict()
+        given = {name: _entry(name, value) for name, value in state_dict.items() if name in own}
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         problems = [
-            f"{name}: expected shape {own[name].shape}, got {as_array(value).shape}"
-            for name, value in state_dict.items()
-            if name in own and as_array(value).shape != own[name].shape
+            f"{name}: expected shape {own[name].shape}, got {array.shape}"
+            for name, array in given.items()
+            if array.shape != own[name].shape
         ]
         if strict:
             problems += [f"missing: {name}" for name in missing]
@@ -335,9 +340,8 @@ class Module:
                 f"load_state_dict: the state does not fit {type(self).__name__}:\n  "
                 + "\n  ".join(problems)
             )
-        for name in own:
-            if name in state_dict:
-                own[name]._changed(as_array(state_dict[name]))
+        for name, array in given.items():
+            own[name]._changed(array)
         return LoadedKeys(missing, unexpected)
 
     # --- modes ---
@@ -471,6 +475,13 @@ class Module:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def _entry(name: str, value: Any) -> Array:
+    try:
+        return as_array(value)
+    except TypeError as error:
+        raise TypeError(f"load_state_dict: {name}: {error}") from None
 
 
 def _once(named: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

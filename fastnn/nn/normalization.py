@@ -12,7 +12,7 @@ from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.nn.sizes import checked_shape
-from fastnn.options import whole
+from fastnn.options import at_least_zero, share, whole
 from fastnn.tensor import Tensor, as_tensor
 
 __all__ = ["BatchNorm1d", "LayerNorm"]
@@ -37,8 +37,8 @@ class BatchNorm1d(Module):
 
     Raises:
         TypeError: if `num_features` is not an integer.
-        ValueError: if it is negative; when called, if a shape does not fit or a channel has fewer
-            than two values in training.
+        ValueError: if it or eps is negative, or momentum is not in 0 .. 1; when called, if a shape
+            does not fit or a channel has fewer than two values in training.
 
     >>> import fastnn
     >>> norm = fastnn.nn.BatchNorm1d(2)
@@ -61,7 +61,8 @@ class BatchNorm1d(Module):
     ) -> None:
         super().__init__()
         self.num_features = whole("BatchNorm1d", "num_features", num_features, 0)
-        self.eps, self.momentum = eps, momentum
+        self.eps = at_least_zero("BatchNorm1d", "eps", eps)
+        self.momentum = None if momentum is None else share("BatchNorm1d", "momentum", momentum)
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = Parameter(np.empty(self.num_features, dtype)) if affine else None
         self.bias = Parameter(np.empty(self.num_features, dtype)) if affine and bias else None
@@ -162,7 +163,8 @@ class LayerNorm(Module):
     ) -> None:
         super().__init__()
         self.normalized_shape = checked_shape("LayerNorm", "normalized_shape", normalized_shape)
-        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.eps = at_least_zero("LayerNorm", "eps", eps)
+        self.elementwise_affine = elementwise_affine
         affine, shape = elementwise_affine, self.normalized_shape
         self.weight = Parameter(np.empty(shape, dtype)) if affine else None
         self.bias = Parameter(np.empty(shape, dtype)) if affine and bias else None

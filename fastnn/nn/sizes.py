@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from fastnn.autograd import Array
 from fastnn.options import integer
 
-__all__ = ["checked_shape"]
+__all__ = ["checked_shape", "new_weights"]
 
 
 def checked_shape(who: str, name: str, value: int | Sequence[int]) -> tuple[int, ...]:
@@ -32,3 +35,19 @@ def checked_shape(who: str, name: str, value: int | Sequence[int]) -> tuple[int,
             f"{who}: expected {name} to hold at least one size, each at least 1, got {value!r}"
         )
     return sizes
+
+
+def new_weights(who: str, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Memory for weights, which are still to be drawn.
+
+    Raises:
+        ValueError: if no memory could ever hold so many.
+        MemoryError: if there is not enough.
+
+    >>> new_weights("Linear", (3, 2), np.float32).shape
+    (3, 2)
+    """
+    try:
+        return np.empty(shape, dtype)
+    except ValueError:
+        raise ValueError(f"{who}: expected sizes that memory can hold, got {shape}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,8 @@ def make_loader(
     """A loader of any data; one that is given decides on everything, a stream on its order."""
     if isinstance(data, DataLoader):
         return data
+    if isinstance(data, str | bytes | Mapping):  # they have lengths and items, as data sets do
+        raise TypeError(f"expected arrays, a data set or a DataLoader, got {_shown(data)}")
     if isinstance(data, IterableDataset):
         shuffle = False
     return DataLoader(data, batch_size, shuffle, drop_last=drop_last, generator=seed)
@@ -107,6 +109,10 @@ def mass(inputs: Any, targets: Sequence[Any]) -> float:
     if len(targets) == 1:
         return float(len(inputs))
     return float(as_array(targets[1]).sum(dtype=np.float64))
+
+
+def _shown(value: object) -> str:
+    return f"{type(value).__name__} {value!r:.60}"
 
 
 def _hint(count: int) -> str:

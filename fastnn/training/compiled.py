@@ -114,6 +114,7 @@ class CompiledEpochs:
         now = _ingredients(self.trainer, feed)
         same = len(now) == len(self._made_from) and all(map(operator.is_, now, self._made_from))
         if same and self._largest >= feed.largest:
+            self._check_sizes(feed)
             return
         gradients = self.trainer.optimizer.compiled_gradients()
         for p in self.trainer.model.parameters():
@@ -133,6 +134,7 @@ class CompiledEpochs:
     def _check(self, feed: Feed) -> None:
         """Raise if the data do not fit the program, or an option has no compiled form."""
         assert self.lowered is not None
+        self._check_sizes(feed)
         lowered, trainer, table = self.lowered, self.trainer, feed.table
         if lowered.classes:
             labels = table.targets
@@ -147,6 +149,11 @@ class CompiledEpochs:
         ):
             raise NotLowerable("a penalty on parameters that the model does not use")
         trainer.optimizer.compiled_updates(reached)
+
+    def _check_sizes(self, feed: Feed) -> None:
+        assert self.lowered is not None
+        if feed.smallest < self.lowered.least_rows:
+            raise NotLowerable("a batch of one row, and batch normalization")
 
 
 def _ingredients(trainer: Trainer, feed: Feed) -> list[Any]:

@@ -64,6 +64,11 @@ class Feed(NamedTuple):
         """Rows of the largest batch."""
         return int(self.sizes.max())
 
+    @property
+    def smallest(self) -> int:
+        """Rows of the smallest batch."""
+        return int(self.sizes.min())
+
 
 def feeds(
     loader: DataLoader[Any],

@@ -46,6 +46,8 @@ class LoweredModel(NamedTuple):
         probabilities: Whether targets must lie in 0 .. 1.
         outputs: The shape of the model's outputs for one row.
         affine: What scales the inputs, as the program takes it, or None.
+        least_rows: How many a batch must have: two where batch normalization trains on one value
+            a row.
     """
 
     program: Any
@@ -56,6 +58,7 @@ class LoweredModel(NamedTuple):
     probabilities: bool
     outputs: tuple[int, ...]
     affine: tuple[Array, Array, Array] | None
+    least_rows: int
 
 
 Batch = tuple[Tensor, list[Tensor]]
@@ -246,6 +249,7 @@ class Lowering:
         self.uses: dict[Node, int] = {}
         self.affine: tuple[Array, Array, Array] | None = None
         self.norms: list[Tensor] = []
+        self.least_rows = 1
 
     def build(self) -> LoweredModel:
         """The program of model and loss."""
@@ -259,7 +263,8 @@ class Lowering:
             raise NotLowerable("the loss is not taken of the model's outputs themselves")
         kind = root.op[1]  # type: ignore[index]
         return LoweredModel(self.program, self.kept, self.norms, classes, ignored,
-                            kind.startswith("bce"), outputs.shape[1:], self.affine)  # fmt: skip
+                            kind.startswith("bce"), outputs.shape[1:], self.affine,
+                            self.least_rows)  # fmt: skip
 
     def build_outputs(self) -> None:
         """Make the program of the model alone."""
@@ -381,6 +386,8 @@ class Lowering:
         if training and self.gradients is None:
             raise NotLowerable("outputs depend on which rows are together in a batch")
         x = node.inputs[-1]
+        if training and math.prod(x.shape[2:]) == 1:
+            self.least_rows = 2
         mean, variance = (None if t is None else self.original.get(id(t)) for t in (mean, variance))
         moving = [None if t is None else t._array for t in (mean, variance)]
         seen = Tensor.of(np.array(0))

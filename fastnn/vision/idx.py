@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.errors import FileFormatError
+from fastnn.files import regular_size
 
 __all__ = ["read_idx"]
 
@@ -126,14 +126,11 @@ class _Source:
 
 @contextmanager
 def _open(path: Path) -> Iterator[_Source]:
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for a writer, perhaps forever
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
-        raise FileFormatError(f"{path}: expected an IDX file, got {kind}")
+    size = regular_size(path, "an IDX file")
     with path.open("rb") as file:
         packed = file.peek(2)[:2] == _GZIP_MAGIC
         stream = _unpacked(file) if packed else file
-        yield _Source(path, stream, size=status.st_size, packed=packed)
+        yield _Source(path, stream, size=size, packed=packed)
 
 
 def _unpacked(file: BinaryIO) -> _Stream:

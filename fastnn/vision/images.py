@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastnn.errors import FileFormatError
+from fastnn.files import regular_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -73,6 +74,7 @@ def load_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pi
     Image = pillow("load_image")
     suffix = os.path.splitext(os.fsdecode(path))[1].lower()
     formats = [_FORMATS[suffix]] if suffix in _FORMATS else sorted(set(_FORMATS.values()))
+    regular_size(path, "an image file")
     with open(path, "rb") as file:
         try:
             with Image.open(file, formats=formats) as image:
