@@ -80,6 +80,14 @@ def mlp(*sizes: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequen
     return nn.Sequential(*layers[:-1])
 
 
+def zeros(*sizes: int) -> nn.Sequential:
+    """All outputs are the same, and stay so at a rate of 0."""
+    made = mlp(*sizes)
+    for parameter in made.parameters():
+        nn.init.zeros_(parameter)
+    return made
+
+
 @pytest.mark.parametrize("layer", LAYERS, ids=name)
 def test_layers(layer: Layer) -> None:
     Training(lambda: nn.Sequential(nn.Linear(11, FEATURES), layer.make(), nn.Linear(FEATURES, 17),
@@ -131,6 +139,11 @@ def test_optimizers(case: RuleCase) -> None:
                             trainer={"metrics": ["mae", "r2"]}),
         "accuracy of bits": Training(lambda: mlp(11, 20, 1), nn.BCEWithLogitsLoss,
                                      data=(X, (X[:, :1] > 0).astype(np.float32))),
+        "ties of classes": Training(lambda: zeros(11, CLASSES),
+                                    optimizer=lambda p: optim.SGD(p, lr=0.0)),
+        "bits at the threshold": Training(
+            lambda: zeros(11, 1), nn.BCEWithLogitsLoss, lambda p: optim.SGD(p, lr=0.0),
+            (X, (X[:, :1] > 0).astype(np.float32))),
         "ignored labels": Training(loss=lambda: nn.CrossEntropyLoss(ignore_index=2),
                                    fit={"batch_size": 18}),
         "top2": Training(trainer={"metrics": ["accuracy", "top2"]}),
