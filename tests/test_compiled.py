@@ -335,3 +335,19 @@ def test_divergence_keeps_the_weights_of_the_last_step() -> None:
         states.append([bits(p) for p in model.parameters()])
     assert messages[0] == messages[1]
     assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("output", [-0.5, 1.5])
+def test_what_is_no_probability_is_refused_by_both(output: float) -> None:
+    shares = np.full((ROWS, 1), 0.5, np.float32)
+    shares[40] = output
+    messages = []
+    for compile in (True, False):
+        model = zeros(1, 1)
+        nn.init.ones_(model[0].weight)
+        trainer = Trainer(model, nn.BCELoss(), optim.SGD(model.parameters(), lr=0.0),
+                          compile=compile)  # fmt: skip
+        with pytest.raises(ValueError, match=r"expected probabilities in 0 \.\. 1, got") as error:
+            trainer.fit((shares, abs(shares) // 1), batch_size=10, shuffle=False, verbose=0)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
