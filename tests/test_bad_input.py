@@ -71,6 +71,20 @@ def softmax_backward(dlogits: Any, dlosses: Any, labels: Any) -> None:
     _core.softmax_cross_entropy_backward(dlogits, dlosses, f32(3, 3), labels)
 
 
+def run_program(**changes: Any) -> Any:
+    """Run a compiled product (4 -> 3) over three rows, two a batch at most."""
+    program = _core.Program32(2)
+    y = program.linear(program.input(4), 3, f32(3, 4), None, None, None, False)
+    program.class_loss("cross_entropy", y, 3, True, None, -100, 0.0)
+    given = {
+        "inputs": (X[:3], None), "labels": ALL_ROWS, "classes": 3, "ignored": -100,
+        "targets": None, "weights": None, "order": ALL_ROWS, "sizes": np.array([2, 1]),
+        "masses": None, "accumulate": 1, "rates": None, "seed": 0, "draw": 0, "loss": 0.0,
+        "rows": 0.0, "penalty": 0.0, "right": 0.0, "counted": 0.0, "tick": lambda *_: False,
+    }  # fmt: skip
+    return program.run(**given | changes)
+
+
 Call = Callable[[SimpleNamespace], Any]
 BYTES = np.zeros((3, 3), np.uint8)
 ALL_ROWS = np.arange(3)
@@ -293,6 +307,8 @@ BAD: list[tuple[str, Call, type[Exception], str]] = [
      ValueError, r"dy: expected shape \(2, out\), got \(5, 3\)"),
     ("column-sum-1-d", lambda s: _core.column_sum(f32(3), f32(3)), ValueError,
      r"x: expected shape \(rows, columns\), got \(3,\)"),
+    ("column-sum-3-d", lambda s: _core.column_sum(f32(3), f32(2, 3, 3)), ValueError,
+     r"x: expected shape \(rows, columns\), got \(2, 3, 3\)"),
     ("relu-backward-sizes", lambda s: _core.relu_backward(f32(3), f32(4), f32(3)), ValueError,
      r"dy: expected shape \(3,\), got \(4,\)"),
     ("sgd-sizes", lambda s: _core.sgd(f32(3), None, f32(4), 0.1, 0, 0, 0, False, True), ValueError,
@@ -345,12 +361,32 @@ BAD: list[tuple[str, Call, type[Exception], str]] = [
      "index: expected an integer row"),
     ("gather-2-d", lambda s: _core.gather_rows(BYTES, np.zeros((2, 2), int), 1.0), ValueError,
      r"index: expected shape \(2,\), got \(2, 2\)"),
+    ("run-features", lambda s: run_program(inputs=(f32(3, 5), None)), ValueError,
+     r"Program: rows: expected shape \(n, 4\), got \(3, 5\)"),
+    ("run-strided", lambda s: run_program(inputs=(f32(3, 8)[:, ::2], None)), ValueError,
+     "Program: rows: expected native, aligned, C-contiguous"),
+    ("run-label", lambda s: run_program(labels=ALL_ROWS + 1), IndexError, "got 3 in row 2"),
+    ("run-row", lambda s: run_program(order=ALL_ROWS + 1), IndexError,
+     r"Program: order: expected each row in 0 \.\. 2, got 3 in row 2"),
+    ("run-empty-batch", lambda s: run_program(sizes=np.array([2, 0, 1])), ValueError,
+     "Program: sizes: an empty batch"),
+    ("run-no-batch", lambda s: run_program(sizes=ALL_ROWS[:0]), ValueError,
+     "Program: sizes: expected batches of all rows"),
+    ("run-batch-of-more-rows", lambda s: run_program(sizes=np.array([3])), IndexError,
+     r"Program: sizes: expected each batch size in 0 \.\. 2, got 3"),
+    ("run-rows-left", lambda s: run_program(sizes=np.array([2])), ValueError,
+     "Program: sizes: expected batches of all rows"),
+    ("run-masses", lambda s: run_program(masses=np.ones(3)), ValueError,
+     r"Program: masses: expected shape \(2,\), got \(3,\)"),
     ("overlap-gemm-a", lambda s: overlap(lambda out, a: _core.gemm(out, a, f32(2, 2))), ValueError,
      "gemm: out: .*apart from the inputs"),
     ("overlap-gemm-b", lambda s: overlap(lambda out, b: _core.gemm(out, f32(2, 2), b)), ValueError,
      "gemm: out: .*apart from the inputs"),
     ("overlap-gemm-same", lambda s: overlap(lambda out, a: _core.gemm(out, a, f32(2, 2)), 0),
      ValueError, "gemm: out: .*apart from the inputs"),
+    ("overlap-gemm-backwards",
+     lambda s: overlap(lambda out, a: _core.gemm(out, a[::-1], f32(2, 2)), 2), ValueError,
+     "gemm: out: .*apart from the inputs"),
     ("overlap-forward-x",
      lambda s: overlap(lambda y, x: _core.linear_forward(y, x, f32(2, 2), None)),
      ValueError, "linear_forward: y: .*apart"),
@@ -427,6 +463,10 @@ def test_bad_input(call: Call, error: type[Exception], pattern: str) -> None:
     assert state_bits(setup.model) != before
 
 
+def test_a_program_runs_where_nothing_is_wrong() -> None:
+    assert run_program()[0] == "done"
+
+
 def test_every_row_has_a_name_of_its_own() -> None:
     assert len({row[0] for row in BAD}) == len(BAD)
     assert len({row[0] for row in ODD}) == len(ODD)
@@ -495,6 +535,29 @@ def test_odd_arrays_give_the_bits_of_plain_ones(odd: Callable[..., Any], dtype: 
 
     assert run(odd(x), Y) == run(x, Y)
     assert run(x, odd(Y)) == run(x, Y)
+
+
+@pytest.mark.parametrize(("name", "odd"), ODD)
+def test_odd_arrays_pass_the_core_or_are_refused(name: str, odd: Callable[..., Any]) -> None:
+    given, out, product = odd(X), np.empty_like(X), f32(12, 12)
+    if not isinstance(given, np.ndarray):
+        with pytest.raises(TypeError, match="x: expected a NumPy array, got"):
+            _core.relu_forward(out, given)
+        return
+    _core.relu_forward(out, given)
+    assert bits(out) == bits(np.maximum(X, 0))
+    _core.gemm(product, given, given.T)
+    expected = f32(12, 12)
+    _core.gemm(expected, X, X.T)
+    assert bits(product) == bits(expected)
+
+
+@pytest.mark.parametrize("first", [0, 4])
+def test_arrays_side_by_side_share_nothing(first: int) -> None:
+    memory = np.ones(8, np.float32)
+    parts = [memory[i : i + 4].reshape(2, 2) for i in (first, 4 - first)]
+    _core.gemm(parts[0], parts[1], parts[1])
+    assert parts[0].tolist() == [[2, 2], [2, 2]]
 
 
 @pytest.mark.parametrize("odd", [row[1] for row in ODD], ids=[row[0] for row in ODD])
