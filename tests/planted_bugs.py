@@ -130,7 +130,9 @@ class Copy:
         if done.returncode == 0:
             return ""
         lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        return lines[0] if lines else f"pytest: exit code {done.returncode}\n{done.stdout[-500:]}"
+        if not lines:
+            return f"pytest: exit code {done.returncode}\n{done.stdout[-500:]}"
+        return lines[0].partition(" - ")[0].removeprefix("FAILED ")
 
     @staticmethod
     def _run(*command: object) -> None:
@@ -210,6 +212,8 @@ def main() -> int:
     if options.list:
         print("\n".join(f"{bug.name:40s} {bug.file}" for bug in chosen))
         return 0
+    for bug in chosen:  # one that has lost its place is told before anything is built
+        replaced((ROOT / bug.file).read_text(), bug, bug.wrong)
     found: list[Found] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
