@@ -337,6 +337,7 @@ class _Run:
         first = int(sizes[:done].sum())
         inputs, others = self.feed.fetch(order[first : first + int(sizes[done])])
         model = self.trainer.model
-        if refused:  # by the loss, which says why
+        if refused:  # by the loss, which says why of the same masks
+            default_generator.draws = draws
             self.trainer.loss(model(inputs), *others)
         raise non_finite_loss(model, inputs, others, loss, self.epoch, self.batches + 1, draws)
