@@ -80,6 +80,14 @@ def mlp(*sizes: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequen
     return nn.Sequential(*layers[:-1])
 
 
+def zeros(*sizes: int) -> nn.Sequential:
+    """All outputs are the same, and stay so at a rate of 0."""
+    made = mlp(*sizes)
+    for parameter in made.parameters():
+        nn.init.zeros_(parameter)
+    return made
+
+
 @pytest.mark.parametrize("layer", LAYERS, ids=name)
 def test_layers(layer: Layer) -> None:
     Training(lambda: nn.Sequential(nn.Linear(11, FEATURES), layer.make(), nn.Linear(FEATURES, 17),
@@ -131,6 +139,11 @@ def test_optimizers(case: RuleCase) -> None:
                             trainer={"metrics": ["mae", "r2"]}),
         "accuracy of bits": Training(lambda: mlp(11, 20, 1), nn.BCEWithLogitsLoss,
                                      data=(X, (X[:, :1] > 0).astype(np.float32))),
+        "ties of classes": Training(lambda: zeros(11, CLASSES),
+                                    optimizer=lambda p: optim.SGD(p, lr=0.0)),
+        "bits at the threshold": Training(
+            lambda: zeros(11, 1), nn.BCEWithLogitsLoss, lambda p: optim.SGD(p, lr=0.0),
+            (X, (X[:, :1] > 0).astype(np.float32))),
         "ignored labels": Training(loss=lambda: nn.CrossEntropyLoss(ignore_index=2),
                                    fit={"batch_size": 18}),
         "top2": Training(trainer={"metrics": ["accuracy", "top2"]}),
@@ -322,3 +335,20 @@ def test_divergence_keeps_the_weights_of_the_last_step() -> None:
         states.append([bits(p) for p in model.parameters()])
     assert messages[0] == messages[1]
     assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("output", [-0.5, 1.5])
+def test_what_is_no_probability_is_refused_by_both(output: float) -> None:
+    shares = np.full((ROWS, 1), 0.5, np.float32)
+    shares[40] = output
+    left = []
+    for compile in (True, False):
+        fastnn.manual_seed(0)
+        model = nn.Sequential(*zeros(1, 1), nn.Dropout(0.1))
+        nn.init.ones_(model[0].weight)
+        trainer = Trainer(model, nn.BCELoss(), optim.SGD(model.parameters(), lr=0.0),
+                          compile=compile)  # fmt: skip
+        with pytest.raises(ValueError, match=r"expected probabilities in 0 \.\. 1, got") as error:
+            trainer.fit((shares, abs(shares) // 1), batch_size=10, shuffle=False, verbose=0)
+        left.append((str(error.value), repr(default_generator.get_state())))
+    assert left[0] == left[1]

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from bad_inputs.arrays import ArrayOnly, Careless, copied_to, frozen
-from bad_inputs.core import misaligned
-from bad_inputs.world import X, Y, with_value
+from bad_inputs.core import misaligned, run_program
+from bad_inputs.world import X, Y, f32, with_value
 from support import bits, mlp, state_bits
 
 import fastnn
-from fastnn import NonFiniteError, Trainer, nn, optim
+from fastnn import NonFiniteError, Trainer, _core, nn, optim
 from fastnn.nn import functional as F
 
 ODD: dict[str, Callable[[np.ndarray], Any]] = {
@@ -46,6 +46,33 @@ def test_odd_arrays_give_the_bits_of_plain_ones(odd: Callable[..., Any], dtype: 
 
     assert run(odd(x), Y) == run(x, Y)
     assert run(x, odd(Y)) == run(x, Y)
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+def test_odd_arrays_pass_the_core_or_are_refused(odd: Callable[..., Any]) -> None:
+    given, out, product = odd(X), np.empty_like(X), f32(12, 12)
+    if not isinstance(given, np.ndarray):
+        with pytest.raises(TypeError, match="x: expected a NumPy array, got"):
+            _core.relu_forward(out, given)
+        return
+    _core.relu_forward(out, given)
+    assert bits(out) == bits(np.maximum(X, 0))
+    _core.gemm(product, given, given.T)
+    expected = f32(12, 12)
+    _core.gemm(expected, X, X.T)
+    assert bits(product) == bits(expected)
+
+
+@pytest.mark.parametrize("first", [0, 4])
+def test_arrays_side_by_side_share_nothing(first: int) -> None:
+    memory = np.ones(8, np.float32)
+    parts = [memory[i : i + 4].reshape(2, 2) for i in (first, 4 - first)]
+    _core.gemm(parts[0], parts[1], parts[1])
+    assert parts[0].tolist() == [[2, 2], [2, 2]]
+
+
+def test_a_program_runs_where_nothing_is_wrong() -> None:
+    assert run_program()[0] == "done"
 
 
 def test_broadcast_rows_give_the_bits_of_plain_ones() -> None:

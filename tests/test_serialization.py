@@ -75,6 +75,13 @@ def test_the_same_values_give_the_same_file() -> None:
     assert "fastnn.checksum" in files.pop()
 
 
+@pytest.mark.parametrize("name", ["x" * length for length in range(1, 9)])
+def test_tensors_lie_at_multiples_of_eight_bytes(name: str) -> None:
+    buffer = io.BytesIO()
+    fastnn.save({name: np.zeros(1)}, buffer)
+    assert int.from_bytes(buffer.getvalue()[:8], "little") % 8 == 0
+
+
 def test_loaded_tensors_can_be_written(tmp_path: Path) -> None:
     fastnn.save(STATE, tmp_path / "file")
     tensor = fastnn.load(tmp_path / "file")["b"]
@@ -197,6 +204,15 @@ def test_the_file_is_on_disk_before_it_has_its_name(
         )
     fastnn.save(STATE, tmp_path / "file")
     assert calls == ["fsync", "replace", "fsync"]  # the content, the name, the folder
+
+
+def test_nothing_waits_in_a_buffer_when_it_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: sizes.append(os.fstat(handle).st_size))
+    fastnn.save(STATE, tmp_path / "file")
+    assert sizes[0] == (tmp_path / "file").stat().st_size
 
 
 def test_places_where_nothing_can_be_saved(tmp_path: Path) -> None:

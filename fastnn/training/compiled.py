@@ -281,7 +281,8 @@ class _Run:
             if raised is not None:
                 raise raised
             if ending in ("not finite", "invalid"):
-                self._show_failure(order, sizes, done, last, draws + program.masks * done)
+                refused = ending == "invalid"
+                self._show_failure(order, sizes, done, last, draws + program.masks * done, refused)
             if plan is None and self.trainer.scheduler_interval == "step":
                 step_scheduler(self.trainer.scheduler, last)
         finally:
@@ -336,11 +337,14 @@ class _Run:
         batches = [order[end - size : end] for end, size in zip(ends, sizes, strict=True)]
         return weights, np.array([weights[rows].sum(dtype=np.float64) for rows in batches])
 
-    def _show_failure(self, order: Any, sizes: Any, done: int, loss: float, draws: int) -> None:
+    def _show_failure(
+        self, order: Any, sizes: Any, done: int, loss: float, draws: int, refused: bool
+    ) -> None:
         """Raise for the batch at which the program stopped: a loss that is none."""
         first = int(sizes[:done].sum())
         inputs, others = self.feed.fetch(order[first : first + int(sizes[done])])
         model = self.trainer.model
-        if np.isfinite(loss):  # outputs that the loss refuses, and says why
+        if refused:  # by the loss, which says why of the same masks
+            default_generator.draws = draws
             self.trainer.loss(model(inputs), *others)
         raise non_finite_loss(model, inputs, others, loss, self.epoch, self.batches + 1, draws)

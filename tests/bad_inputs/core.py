@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bad_inputs.case import bad
-from bad_inputs.world import f32
+from bad_inputs.world import X, f32
 from fastnn import _core
 
 
@@ -31,6 +31,20 @@ def overlap(call: Callable[[np.ndarray, np.ndarray], Any], shift: int = 1) -> An
 
 def softmax_backward(dlogits: Any, dlosses: Any, labels: Any) -> None:
     _core.softmax_cross_entropy_backward(dlogits, dlosses, f32(3, 3), labels)
+
+
+def run_program(**changes: Any) -> Any:
+    """Run a compiled product (4 -> 3) over three rows, two a batch at most."""
+    program = _core.Program32(2)
+    y = program.linear(program.input(4), 3, f32(3, 4), None, None, None, False)
+    program.class_loss("cross_entropy", y, 3, True, None, -100, 0.0)
+    given = {
+        "inputs": (X[:3], None), "labels": ALL_ROWS, "classes": 3, "ignored": -100,
+        "targets": None, "weights": None, "order": ALL_ROWS, "sizes": np.array([2, 1]),
+        "masses": None, "accumulate": 1, "rates": None, "seed": 0, "draw": 0, "loss": 0.0,
+        "rows": 0.0, "penalty": 0.0, "right": 0.0, "counted": 0.0, "tick": lambda *_: False,
+    }  # fmt: skip
+    return program.run(**given | changes)
 
 
 BYTES = np.zeros((3, 3), np.uint8)
@@ -84,6 +98,8 @@ CASES = [
         ValueError, r"dy: expected shape \(2, out\), got \(5, 3\)"),
     bad("column-sum-1-d", lambda w: _core.column_sum(f32(3), f32(3)), ValueError,
         r"x: expected shape \(rows, columns\), got \(3,\)"),
+    bad("column-sum-3-d", lambda w: _core.column_sum(f32(3), f32(2, 3, 3)), ValueError,
+        r"x: expected shape \(rows, columns\), got \(2, 3, 3\)"),
     bad("relu-backward-sizes", lambda w: _core.relu_backward(f32(3), f32(4), f32(3)), ValueError,
         r"dy: expected shape \(3,\), got \(4,\)"),
     bad("sgd-sizes", lambda w: _core.sgd(f32(3), None, f32(4), 0.1, 0, 0, 0, False, True),
@@ -138,6 +154,23 @@ CASES = [
         "index: expected an integer row"),
     bad("gather-2-d", lambda w: _core.gather_rows(BYTES, np.zeros((2, 2), int), 1.0), ValueError,
         r"index: expected shape \(2,\), got \(2, 2\)"),
+    bad("run-features", lambda w: run_program(inputs=(f32(3, 5), None)), ValueError,
+        r"Program: rows: expected shape \(n, 4\), got \(3, 5\)"),
+    bad("run-strided", lambda w: run_program(inputs=(f32(3, 8)[:, ::2], None)), ValueError,
+        "Program: rows: expected native, aligned, C-contiguous"),
+    bad("run-label", lambda w: run_program(labels=ALL_ROWS + 1), IndexError, "got 3 in row 2"),
+    bad("run-row", lambda w: run_program(order=ALL_ROWS + 1), IndexError,
+        r"Program: order: expected each row in 0 \.\. 2, got 3 in row 2"),
+    bad("run-empty-batch", lambda w: run_program(sizes=np.array([2, 0, 1])), ValueError,
+        "Program: sizes: an empty batch"),
+    bad("run-no-batch", lambda w: run_program(sizes=ALL_ROWS[:0]), ValueError,
+        "Program: sizes: expected batches of all rows"),
+    bad("run-batch-of-more-rows", lambda w: run_program(sizes=np.array([3])), IndexError,
+        r"Program: sizes: expected each batch size in 0 \.\. 2, got 3"),
+    bad("run-rows-left", lambda w: run_program(sizes=np.array([2])), ValueError,
+        "Program: sizes: expected batches of all rows"),
+    bad("run-masses", lambda w: run_program(masses=np.ones(3)), ValueError,
+        r"Program: masses: expected shape \(2,\), got \(3,\)"),
     bad("overlap-gemm-a", lambda w: overlap(lambda out, a: _core.gemm(out, a, f32(2, 2))),
         ValueError,
         "gemm: out: .*apart from the inputs"),
@@ -146,6 +179,9 @@ CASES = [
         "gemm: out: .*apart from the inputs"),
     bad("overlap-gemm-same", lambda w: overlap(lambda out, a: _core.gemm(out, a, f32(2, 2)), 0),
         ValueError, "gemm: out: .*apart from the inputs"),
+    bad("overlap-gemm-backwards",
+        lambda w: overlap(lambda out, a: _core.gemm(out, a[::-1], f32(2, 2)), 2), ValueError,
+        "gemm: out: .*apart from the inputs"),
     bad("overlap-forward-x",
         lambda w: overlap(lambda y, x: _core.linear_forward(y, x, f32(2, 2), None)),
         ValueError, "linear_forward: y: .*apart"),
