@@ -357,6 +357,8 @@ BAD_FILES = {
     "offsets-with-a-hole": with_header(entry(offsets=[4, 8]), bytes(8)),
     "bytes-left-over": with_header(entry(), bytes(9)),
     "missing-shape": with_header({"x": {"dtype": "F32", "data_offsets": [0, 4]}}, bytes(4)),
+    "65-dimensions": with_header(entry("U8", [1] * 65, [0, 1]), bytes(1)),
+    "sizes-that-overflow-but-for-a-zero": with_header(entry("U8", [0, 2**62, 4], [0, 0])),
     "metadata-not-text": with_header({"__metadata__": {"a": 1}}),
 }
 
