@@ -55,11 +55,12 @@ def attempt(target: ModuleType, content: bytes) -> tuple[bool, Any]:
     try:
         limits.start()
         try:
-            return True, target.check(content)
-        finally:
-            limits.stop()
-    except target.ALLOWED as error:
-        return False, (type(error).__name__, *_lines(error))
+            value = target.read(content)
+        except target.ALLOWED as error:
+            return False, (type(error).__name__, *_lines(error))
+        return True, target.verify(content, value)
+    finally:
+        limits.stop()
 
 
 def _lines(error: BaseException) -> Iterator[int]:

@@ -20,17 +20,20 @@ _NAMES = ("a", "b", "B", ".hidden", "a b", "\u00e9", "1.pgm", "2.PGM", "3.png", 
 _IMAGES = ("P5 2 1 255 ab", "P5 1 1 255 a", "P5 2 1 255 a", "P6 1 1 255 abc", "", "junk")
 
 
-def check(content: bytes) -> str:
+def read(content: bytes) -> datasets.ImageFolder:
     root = str(scratch.folder() / "tree")
     shutil.rmtree(root, ignore_errors=True)
     _make(root, content.decode(errors="surrogateescape"))
-    data = datasets.ImageFolder(root)
+    return datasets.ImageFolder(root)
+
+
+def verify(content: bytes, data: datasets.ImageFolder) -> str:
     assert data.classes == sorted(data.classes)
     assert len(data) == len(data.targets) > 0
     assert set(data.targets) == set(range(len(data.classes)))
     refused = 0
     for path, label in data.samples:
-        assert path.startswith(os.path.join(root, data.classes[label]) + os.sep)
+        assert path.startswith(os.path.join(data.root, data.classes[label]) + os.sep)
     for i in range(len(data)):
         try:
             image, label = data[i]

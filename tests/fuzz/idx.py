@@ -19,8 +19,11 @@ _SIZES = {code: int(name[1]) for name, code in CODES.items()}
 _FITTED = 1 << 12  # bytes of values at most that are made for a header
 
 
-def check(content: bytes) -> str:
-    array = read_idx(scratch.put(content))
+def read(content: bytes) -> np.ndarray:
+    return read_idx(scratch.put(content))
+
+
+def verify(content: bytes, array: np.ndarray) -> str:
     assert array.flags.writeable
     assert array.dtype.isnative
     plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content

@@ -17,9 +17,12 @@ ALLOWED = (FileFormatError,)
 BLUNT = 0.05
 
 
-def check(content: bytes) -> str:
-    model = fastnn.load_model(io.BytesIO(content))
-    metadata = read_metadata(io.BytesIO(content))
+def read(content: bytes) -> tuple[nn.Module, Any]:
+    return fastnn.load_model(io.BytesIO(content)), read_metadata(io.BytesIO(content))
+
+
+def verify(content: bytes, value: tuple[nn.Module, Any]) -> str:
+    model, metadata = value
     again = _file(model, metadata)
     other = fastnn.load_model(io.BytesIO(again))
     assert repr(other) == repr(model), "another model after a save"

@@ -5,10 +5,10 @@ import zlib
 from random import Random
 
 from fuzz import idx
-from fuzz.idx import ALLOWED, check
+from fuzz.idx import ALLOWED, read, verify
 from fuzz.mutate import change_bytes
 
-__all__ = ["ALLOWED", "BLUNT", "change", "check", "seeds"]
+__all__ = ["ALLOWED", "BLUNT", "change", "read", "seeds", "verify"]
 
 _LARGEST = 1 << 16
 BLUNT = 0.2

@@ -19,14 +19,23 @@ _MAKERS = {  # by what only their files hold
 }
 
 
-def check(content: bytes) -> str:
+def read(content: bytes) -> tuple[Any, Any]:
+    """A model or an optimizer, and the state that it took."""
     value = fastnn.load(io.BytesIO(content))
-    model = _model()
+    owner: Any = _model()
     for word, make in _MAKERS.items():
         if word in content:
-            return _check_optimizer(make(model.parameters()), value)
-    _load(model, value)
-    for name, tensor in model.state_dict().items():
+            owner = make(owner.parameters())
+            break
+    _load(owner, value)
+    return owner, value
+
+
+def verify(content: bytes, taken: tuple[Any, Any]) -> str:
+    owner, value = taken
+    if isinstance(owner, optim.Optimizer):
+        return _verify_optimizer(owner)
+    for name, tensor in owner.state_dict().items():
         given = np.asarray(value[name])
         if given.dtype.kind == tensor.dtype.kind == "f":
             with np.errstate(over="ignore"):
@@ -35,9 +44,8 @@ def check(content: bytes) -> str:
     return "model"
 
 
-def _check_optimizer(optimizer: optim.Optimizer, value: Any) -> str:
+def _verify_optimizer(optimizer: optim.Optimizer) -> str:
     """What is taken can be saved, taken again, and gone on from."""
-    _load(optimizer, value)
     state = optimizer.state_dict()
     optimizer.load_state_dict(fastnn.load(io.BytesIO(container.file(state))))
     assert container.plain(optimizer.state_dict()) == container.plain(state)

@@ -25,8 +25,11 @@ _WORDS = (
 )  # fmt: skip
 
 
-def check(content: bytes) -> str:
-    table = read_table(scratch.put(content))
+def read(content: bytes) -> Table:
+    return read_table(scratch.put(content))
+
+
+def verify(content: bytes, table: Table) -> str:
     if table.lines is not None:
         assert len(table.lines) == len(table)
         assert (np.diff(table.lines) > 0).all(), "rows without a line of their own"
@@ -50,8 +53,8 @@ def _written(table: Table) -> bytes:
 def _understood(table: Table) -> str:
     """How many columns there are to learn from, once their numbers are found right."""
     for cells in table.columns.values():
-        read = numbers(cells)
-        for text, value, is_text in zip(cells.tolist(), read.values, read.text, strict=True):
+        found = numbers(cells)
+        for text, value, is_text in zip(cells.tolist(), found.values, found.text, strict=True):
             if is_text or math.isnan(value):
                 assert math.isnan(value), text
             else:
