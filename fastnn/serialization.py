@@ -256,7 +256,7 @@ class _Content:
         try:
             entries = deserialize(raw)  # type: ignore[no-untyped-call]
             return {name: _array(entry) for name, entry in entries}
-        except (SafetensorError, KeyError) as error:
+        except (SafetensorError, KeyError, ValueError, OverflowError) as error:  # NumPy's shapes
             if raw[:4] == b"PK\x03\x04" or (raw[:1] == b"\x80" and raw[1:2] <= b"\x05"):
                 raise self._broken(
                     "it is a pickle as PyTorch writes it, which can run code and is never read; "

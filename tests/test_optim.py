@@ -327,6 +327,8 @@ def test_loading_what_does_not_fit_changes_nothing() -> None:
         ([], ValueError, "expected a dict with 'state' and 'param_groups'"),
         ({"state": {}}, ValueError, "expected a dict with 'state' and 'param_groups'"),
         ({"state": {}, "param_groups": [{}]}, ValueError, "expected groups with 'params'"),
+        ({**changed(), "state": [1]}, TypeError, r"expected 'state' as a dict, got \[1\]"),
+        ({**changed(), "state": {1: [2]}}, TypeError, r"1: expected its state as a dict, got \[2"),
         (fewer, ValueError, r"expected groups of \[2\] parameters, got \[1\]"),
         (two_groups, ValueError, r"expected groups of \[2\] parameters, got \[2, 2\]"),
         (changed(lr=-1), ValueError, "expected a finite lr >= 0, got -1"),

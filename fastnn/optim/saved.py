@@ -21,6 +21,8 @@ def checked_groups(optimizer: Optimizer, state_dict: Any) -> list[Group]:
     if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
         raise ValueError(f"{who}: expected a dict with 'state' and 'param_groups', "
                          f"got {state_dict!r:.80}")  # fmt: skip
+    if not isinstance(state_dict["state"], Mapping):
+        raise TypeError(f"{who}: expected 'state' as a dict, got {state_dict['state']!r:.80}")
     for group in state_dict["param_groups"]:
         if not isinstance(group, Mapping) or "params" not in group:
             raise ValueError(f"{who}: expected groups with 'params', got {group!r:.80}")
@@ -61,6 +63,8 @@ def checked_entry(
         known: The names of the optimizer's arrays.
     """
     where = f"{who}.load_state_dict: parameter {place}"
+    if not isinstance(entry, Mapping):
+        raise TypeError(f"{where}: expected its state as a dict, got {entry!r:.80}")
     given = {name: value for name, value in entry.items() if value is not None}
     unexpected = [name for name in given if name not in ("step", *known)]
     missing = [name for name in needed if name not in given] if given else []

@@ -71,6 +71,9 @@ FILES: dict[str, tuple[bytes, str]] = {
     "G22 sizes whose product wraps to 1": (
         with_header(entry(shape=[2**32 - 1, 2**32 + 1, 2**63 + 1]), bytes(4)), ""),
     "G23 10**5 dimensions of 2": (with_header(entry(shape=[2] * 10**5), bytes(4)), ""),
+    "G23 65 dimensions of 1": (with_header(entry("U8", [1] * 65, [0, 1]), bytes(1)), ""),
+    "G25 sizes whose product wraps, but for a zero": (
+        with_header(entry("U8", [0, 2**62, 4], [0, 0])), ""),
     "G26 an end before the beginning": (with_header(entry(offsets=[4, 0]), bytes(4)), ""),
     "G27 a negative place": (with_header(entry(offsets=[-4, 0]), bytes(4)), ""),
     "G28 a place beyond the file": (

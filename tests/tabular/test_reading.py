@@ -56,6 +56,8 @@ GOOD = {
     "a semicolon in a cell": (b"a,b\nx;y,1\n", {"a": ["x;y"], "b": ["1"]}, [2]),
     "a comma in a header cell": (b'a;b;"c,d"\n1;2;3\n', {"a": ["1"], "b": ["2"], "c,d": ["3"]},
                                  [2]),
+    "a long header": (b"a," + b"b" * 70_000 + b"," + b"c" * 70_000 + b"\n1,2,3\n",
+                      {"a": ["1"], "b" * 70_000: ["2"], "c" * 70_000: ["3"]}, [2]),
     "comments are rows": (b"a,b\n#x,1\n", {"a": ["#x"], "b": ["1"]}, [2]),
 }  # fmt: skip
 
@@ -82,6 +84,7 @@ BAD = {
     "a row after quoted newlines": (b'a,b\n"x\ny",2\n3\n', "row 2 (line 4): expected 2 values"),
     "open quote": (b'a,b\n1,2\n"3,4\n5,6\n', "line 3: a quotation mark opens in this row"),
     "open quote in a long file": (b'a,b\n1,"2\n' + b"3,4\n" * 50_000, "line 2: a quotation mark"),
+    "open quote in a long header": (b'"' + b"x" * 140_000 + b"\n1\n", "line 1: a quotation mark"),
     "text after a quote": (b'a,b\n1,"2"x\n', "line 2: "),
     "NUL": (b"a,b\n1,2\n1\x00xyz,2\n", "line 3: expected text, got a NUL character"),
     "NUL in the header": (b"a\x00,b\n1,2\n", "line 1: expected text, got a NUL character"),

@@ -142,13 +142,18 @@ def _names(path: str, header: list[str], separator: str) -> list[str]:
 
 def _separator(file: IO[str]) -> str:
     """The separator that cuts the header into most names; the first one if they all do as well."""
-    widths = {}
-    for candidate in _SEPARATORS:
-        file.seek(0)
-        lines = (line.replace("\0", "") for line in file)
-        header = next((row for row in csv.reader(lines, delimiter=candidate) if any(row)), [])
-        widths[candidate] = len(header)
+    widths = {candidate: _width(file, candidate) for candidate in _SEPARATORS}
     return max(_SEPARATORS, key=lambda candidate: widths[candidate])
+
+
+def _width(file: IO[str], separator: str) -> int:
+    """How many names the header has; 0 if it has one that is longer than `csv` allows."""
+    file.seek(0)
+    lines = (line.replace("\0", "") for line in file)
+    try:
+        return len(next((row for row in csv.reader(lines, delimiter=separator) if any(row)), []))
+    except csv.Error:
+        return 0
 
 
 # --- text ---
