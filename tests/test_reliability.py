@@ -4,11 +4,12 @@ import importlib
 import time
 
 import pytest
-from reliability import PROOFS, disks, flips, soak, syscalls
+from reliability import PROOFS, disks, flips, quotas, soak, syscalls
 
 import fastnn
 
-AVAILABLE = {"syscalls": syscalls.available, "disks": disks.available}
+AVAILABLE = {"syscalls": syscalls.available, "disks": disks.available,
+             "quotas": quotas.available}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [n for n in PROOFS if AVAILABLE.get(n, lambda: True)()])
@@ -45,6 +46,12 @@ def test_a_descriptor_left_open_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
         soak.prove(0)
     for file in kept:
         file.close()  # type: ignore[attr-defined]
+
+
+def test_a_quota_that_is_not_kept_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "QUOTAS", [({quotas.V2: "100000 100000"}, 2)])
+    with pytest.raises(AssertionError, match=r"cpu\.max"):
+        quotas.prove(1)
 
 
 def test_random_numbers_by_the_clock_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

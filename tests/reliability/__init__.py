@@ -6,4 +6,4 @@ each `SHORT` times (test_reliability.py), and `python tests/reliability/run.py` 
 """
 
 PROOFS = ("determinism", "predictions", "splits", "kills", "syscalls", "disks", "flips",
-          "forks", "interrupts", "denormals", "soak")  # fmt: skip
+          "forks", "quotas", "interrupts", "denormals", "soak")  # fmt: skip
