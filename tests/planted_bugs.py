@@ -29,6 +29,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import page
 from tables.bugs import BUGS
 from tables.mutants import AREAS, MUTANTS
 from tables.planted import Bug
@@ -200,8 +201,14 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the names and exit")
     parser.add_argument("--named-tests", action="store_true", help="never run the whole suite")
     parser.add_argument("--json", type=Path, metavar="F", help="write what came of each to F")
+    parser.add_argument("--write", nargs="+", type=Path, metavar="F",
+                        help="run nothing; put these figures into docs/reliability.md")  # fmt: skip
     parser.add_argument("--folder", type=Path, help="keep the copies and their builds there")
     options = parser.parse_args()
+    if options.write:
+        results = [json.loads(path.read_text()) for path in options.write]
+        page.write("mutants", _table(results), [result["machine"] for result in results])
+        return 0
     everything = [*BUGS, *MUTANTS]
     unknown = set(options.names) - {bug.name for bug in everything}
     if unknown:
@@ -227,10 +234,21 @@ def main() -> int:
                 print(f"{'caught  ' if one.caught else 'SURVIVED'} {one.name:40s} "
                       f"{one.seconds:5.0f} s  {one.by}", flush=True)  # fmt: skip
                 if options.json:
-                    options.json.write_text(json.dumps([asdict(f) for f in found], indent=1) + "\n")
+                    result = {"machine": page.machine(), "bugs": [asdict(f) for f in found]}
+                    options.json.write_text(json.dumps(result, indent=1) + "\n")
     caught = sum(one.caught for one in found)
     print(f"{caught} of {len(found)} caught")
     return int(caught < len(found))
+
+
+def _table(results: list[dict]) -> list[str]:
+    bugs = {bug["name"]: bug for result in results for bug in result["bugs"]}.values()
+    rows = []
+    for area in (*AREAS, ""):
+        caught = [bug["caught"] for bug in bugs if bug["area"] == area]
+        if caught:
+            rows.append(f"| {area or 'anywhere'} | {len(caught)} | {sum(caught)} |")
+    return ["| in | planted | caught |", "| :--- | ---: | ---: |", *rows]
 
 
 if __name__ == "__main__":

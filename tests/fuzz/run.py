@@ -22,7 +22,9 @@ os.environ["FASTNN_NUM_THREADS"] = "1"
 TESTS = Path(__file__).parent.parent
 sys.path[0] = str(TESTS)  # not this folder: its modules are `fuzz.idx` and so on
 
-from fuzz import TARGETS, page  # noqa: E402
+import page  # noqa: E402
+
+from fuzz import TARGETS  # noqa: E402
 
 _LAST = 1 << 20  # bytes for the file that a process died of
 
@@ -41,7 +43,8 @@ def main() -> int:
     parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)  # this is a target's process
     options = parser.parse_args()
     if options.write:
-        page.write([json.loads(path.read_text()) for path in options.write])
+        results = [json.loads(path.read_text()) for path in options.write]
+        page.write("fuzzing", _table(results), [result["machine"] for result in results])
         return 0
     if options.here:
         _here(options)
@@ -105,6 +108,30 @@ def _enough(options: argparse.Namespace) -> Callable[[Any], bool]:
         return end is not None and time.monotonic() >= end
 
     return enough
+
+
+def _table(results: list[dict[str, Any]]) -> list[str]:
+    """The sums of some runs, a row for each target."""
+    rows: dict[str, dict[str, Any]] = {}
+    for result in results:
+        for name, found in result["targets"].items():
+            row = rows.setdefault(name, dict.fromkeys(
+                ("executions", "read", "seconds", "ways"), 0) | {"finds": set()})  # fmt: skip
+            for key in ("executions", "read", "seconds"):
+                row[key] += found[key]
+            row["ways"] = max(row["ways"], found["ways to end"])
+            row["finds"] |= set(found["finds"])
+    return [
+        "| target | files | of them read | ways to end | open finds | seconds |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| `{name}` | {row['executions']:,} | {row['read']:,} | {row['ways']} | "
+            f"{len(row['finds'])} | {row['seconds']:,.0f} |"
+            for name, row in rows.items()
+        ),
+        f"| all | {sum(row['executions'] for row in rows.values()):,} | | | "
+        f"{sum(len(row['finds']) for row in rows.values())} | |",
+    ]
 
 
 if __name__ == "__main__":
