@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -44,16 +44,21 @@ def _pack(value: Any, path: tuple[Any, ...], arrays: dict[str, Array]) -> Any:
         return {"tensor": name}
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": repr(float(value))}
-    if isinstance(value, _SCALARS):
+    if _is_scalar(value):
         return value
+    if isinstance(value, float):
+        return {"float": repr(float(value))}
     if isinstance(value, list | tuple):
         items = [_pack(item, (*path, i), arrays) for i, item in enumerate(value)]
         return {"tuple": items} if isinstance(value, tuple) else items
     if isinstance(value, Mapping):
         return {"dict": [[_key(k, path), _pack(v, (*path, k), arrays)] for k, v in value.items()]}
     raise TypeError(_refusal(value, path))
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether JSON has this; it has no infinity, though Python's reader takes 1e999 for one."""
+    return isinstance(value, _SCALARS) and not (isinstance(value, float) and not isfinite(value))
 
 
 def _refusal(value: Any, path: tuple[Any, ...]) -> str:
@@ -72,7 +77,7 @@ def _refusal(value: Any, path: tuple[Any, ...]) -> str:
 def _key(key: Any, path: tuple[Any, ...]) -> Any:
     if isinstance(key, np.generic):
         key = key.item()
-    if not isinstance(key, _SCALARS) or (isinstance(key, float) and not math.isfinite(key)):
+    if not _is_scalar(key):
         raise TypeError(f"save: expected keys of text or numbers, got {key!r:.60} "
                         f"in {_join(path) or 'the dict'}")  # fmt: skip
     return key
@@ -104,7 +109,7 @@ def unpack(value: Any, arrays: Mapping[str, Array], depth: int = 0) -> Any:
     """What `pack` split, together again; ValueError if `value` is nothing it makes."""
     if depth > _DEPTH:
         raise ValueError("nested too deep")
-    if isinstance(value, _SCALARS):
+    if _is_scalar(value):
         return value
     if isinstance(value, list):
         return [unpack(item, arrays, depth + 1) for item in value]
@@ -122,6 +127,6 @@ def unpack(value: Any, arrays: Mapping[str, Array], depth: int = 0) -> Any:
 
 
 def _pair(pair: Any) -> Any:
-    if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], _SCALARS):
+    if not isinstance(pair, list) or len(pair) != 2 or not _is_scalar(pair[0]):
         raise ValueError(f"expected a key and a value, got {pair!r:.60}")
     return pair

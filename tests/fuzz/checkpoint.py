@@ -84,6 +84,7 @@ def seeds() -> dict[str, bytes]:
         "bad-checksum": state.replace(b"fastnn.version", b"fastnn.versiom"),
         "bad-version": container.sealed(_with_entry(state, "version", "2")),
         "bad-structure": container.sealed(_with_entry(state, "structure", {"tensor": "v"})),
+        "bad-key": container.sealed(_with_entry(state, "structure", {"dict": [[float("nan"), 1]]})),
         "bad-deep": container.sealed(_with_entry(state, "structure", [[]] * 3 + [_deep()])),
         "bad-pickle": b"\x80\x02}q\x00.",
     }
