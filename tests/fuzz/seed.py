@@ -7,6 +7,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent.parent
 sys.path[0] = str(TESTS)
 
+import fastnn  # noqa: E402
 from fuzz import TARGETS  # noqa: E402
 
 
@@ -16,6 +17,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for path in [*folder.glob("good-*"), *folder.glob("bad-*")]:
             path.unlink()
+        fastnn.manual_seed(0)
         for file, content in importlib.import_module(f"fuzz.{name}").seeds().items():
             (folder / file).write_bytes(content)
 
