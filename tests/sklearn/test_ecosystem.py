@@ -26,6 +26,7 @@ from fastnn.sklearn import MLPClassifier, MLPRegressor
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore::fastnn.TrainingWarning"),
+    pytest.mark.filterwarnings("error:fit. without a compiled form:fastnn.TrainingWarning"),
 ]
 
 X, Y = load_iris(return_X_y=True)

@@ -17,6 +17,7 @@ from fastnn.sklearn import MLPClassifier, MLPRegressor
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore::fastnn.TrainingWarning"),
+    pytest.mark.filterwarnings("error:fit. without a compiled form:fastnn.TrainingWarning"),
 ]
 
 _rng = np.random.default_rng(0)
