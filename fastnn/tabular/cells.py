@@ -20,7 +20,7 @@ Cells: TypeAlias = NDArray[Any]  # of StringDType
 
 _MISSING = {"", "?", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null"}
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_INFINITE = re.compile(r"([+-]?)inf(?:inity)?", re.IGNORECASE)
+_INFINITE = re.compile(r"([+-]?)inf(?:inity)?", re.IGNORECASE | re.ASCII)
 
 
 class Numbers(NamedTuple):

@@ -16,7 +16,8 @@ NUMBERS = [
 ]  # fmt: skip
 TEXT = ["1e", "1_000", "0x1p3", "0x10",
         "\uff11", "\u0663", "--1", "1,5", "1 000", "1.2.3", "e5", ".", "+",
-        "1d5", "abc", "1%", "$1", "none", "1\x00xyz", "infinit", "1e5.0", "\xb2"]  # fmt: skip
+        "1d5", "abc", "1%", "$1", "none", "1\x00xyz", "infinit", "1e5.0", "\xb2",
+        "-\u0130nf", "\u0131nf"]  # fmt: skip
 MISSING = ["", " ", "NA", "n/a", "N/A", "NaN", "nan", "null", "NULL", "?", "<NA>", "#N/A", "NaT"]
 
 
