@@ -124,7 +124,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """
         options = self._options()
         with limited_threads(options.n_threads):
-            rows = self._begin(options, X, y, sample_weight, go_on=options.warm_start)
+            rows = self._begin(options, X, y, sample_weight)
             held = self._read_validation(X_val, y_val, sample_weight_val)
             if options.solver == "lbfgs":
                 if held is not None:
@@ -222,16 +222,22 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         except AttributeError:
             raise AttributeError(f"{self._who}: not fitted yet; call fit first") from None
 
-    def _begin(self, options: Options, X: Any, y: Any, sample_weight: Any, go_on: bool) -> Rows:
-        """The rows to learn from; and a new network, unless training is to go on."""
-        first = not (go_on and hasattr(self, "module_"))
+    def _begin(
+        self, options: Options, X: Any, y: Any, sample_weight: Any, partly: bool = False
+    ) -> Rows:
+        """The rows to learn from; and a new network, unless training is to go on.
+
+        A part draws where the one before ended, `fit` anew, as scikit-learn's does.
+        """
+        first = not ((partly or options.warm_start) and hasattr(self, "module_"))
         rows = self._read(X, y, sample_weight, first)
         objective = self._make_objective(rows.y)
         sizes = (rows.X.shape[1], *options.hidden, objective.outputs)
         layout = (sizes, options.activations, options.dropout, options.batch_norm,
                   objective.out_activation)  # fmt: skip
-        if first:
+        if first or not partly:
             self._random_state = check_random_state(self.random_state)
+        if first:
             self.module_ = make_network(
                 sizes, [*options.activations, options.last_activation], options.dropout,
                 options.batch_norm, rows.X.dtype, self._random_state,
@@ -279,7 +285,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         options = self._options()
         with limited_threads(options.n_threads):
-            rows = self._begin(options, X, y, sample_weight, go_on=True)
+            rows = self._begin(options, X, y, sample_weight, partly=True)
             held = self._read_validation(*validation)
             if self._record.stopped and options.early_stopping:
                 warnings.warn(

@@ -60,9 +60,9 @@ def both(target: str, **options: Any) -> tuple[Any, Any]:
     return getattr(ours, name)(**given), getattr(theirs, name)(**given)
 
 
-def assert_same_training(target: str, options: dict[str, Any], **fit: Any) -> None:
+def assert_same_training(target: str, options: dict[str, Any], times: int = 1, **fit: Any) -> None:
     pair = both(target, **options)
-    for estimator in pair:
+    for estimator in pair * times:
         estimator.fit(X, TARGETS[target][1], **fit)
     a, b = pair
     np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
@@ -104,6 +104,12 @@ def test_early_stopping(target: str) -> None:
 def test_early_stopping_of_weights() -> None:
     options = {"early_stopping": True, "learning_rate_init": 0.02, "max_iter": 8}
     assert_same_training("two-classes", options, sample_weight=WEIGHT)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_warm_starts(solver: str) -> None:
+    """The weights go on, the moments and the order begin again."""
+    assert_same_training("two-classes", {"solver": solver, "warm_start": True}, times=3)
 
 
 def test_counts() -> None:
