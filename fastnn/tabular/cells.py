@@ -68,7 +68,8 @@ def numbers(cells: Cells) -> Numbers:
     missing = np.array([is_missing(text) for text in texts], np.bool_)
     plain = [_plain(text) for text in texts]
     text = np.array([number is None for number in plain], np.bool_) & ~missing
-    values = np.array([number or "nan" for number in plain], StringDType()).astype(np.float64)
+    with np.errstate(over="ignore"):  # infinite values say it; of 330 digits NumPy warned
+        values = np.array([number or "nan" for number in plain], StringDType()).astype(np.float64)
     return Numbers(values, missing, text)
 
 
