@@ -3,6 +3,7 @@
 import faulthandler
 import resource
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -49,7 +50,7 @@ def stop() -> None:
 
 def watch() -> None:
     """End the process, and say where it is, unless this is called again soon."""
-    faulthandler.dump_traceback_later(STUCK, exit=True)
+    faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)  # pytest's has no file
 
 
 def peak() -> int:

@@ -62,11 +62,12 @@ ENVIRONMENTS = {
     "M06 OMP_THREAD_LIMIT=2": _openmp(NUM_THREADS="4", THREAD_LIMIT="2"),
     "M07 OMP_DYNAMIC=true": _openmp(NUM_THREADS="4", DYNAMIC="true"),
     "M08 OMP_PROC_BIND=close": _openmp(NUM_THREADS="3", PROC_BIND="close", WAIT_POLICY="passive"),
-    "M09 OMP_STACKSIZE=16k": _openmp(NUM_THREADS="3", STACKSIZE="16k"),
+    "M09 OMP_STACKSIZE=16k": Environment(
+        {"OMP_NUM_THREADS": "3", "OMP_STACKSIZE": "16k"}, sanitized=False),
     "M10 one CPU": Environment(first="import os; os.sched_setaffinity(0, {0})"),
     "M15 4 GiB of addresses": Environment(shell="ulimit -v 4194304", sanitized=False),
     "M16 a stack of 256 KiB": Environment(shell="ulimit -s 256", sanitized=False),
-    "M17 5 files open": Environment(shell="ulimit -n 5"),
+    "M17 5 files open": Environment(shell="ulimit -n 5", sanitized=False),
     "M18 no HOME": Environment({"HOME": None}),
     "M18 a HOME that is not there": Environment({"HOME": "/nonexistent"}),
     "M19 no folder to be in": Environment(
