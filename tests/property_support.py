@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
+from layouts import frozen, misaligned
 
 import fastnn
 from fastnn import Trainer, nn, optim
@@ -46,24 +47,9 @@ def _strided(array: np.ndarray, *steps: int) -> np.ndarray:
     return view
 
 
-def _misaligned(array: np.ndarray, offset: int) -> np.ndarray:
-    raw = np.zeros(array.nbytes + offset, np.uint8)
-    view = raw[offset:].view(array.dtype).reshape(array.shape)
-    view[...] = array
-    return view
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    copy = array.copy()
-    copy.flags.writeable = False
-    return copy
-
-
 def _mapped(array: np.ndarray) -> np.ndarray:
     """As a memory-mapped file has them: a subclass of arrays that cannot be written."""
-    copy = array.copy().view(np.memmap)
-    copy.flags.writeable = False
-    return copy
+    return frozen(array).view(np.memmap)
 
 
 @composite
@@ -77,12 +63,12 @@ def layouts(draw: DrawFn) -> Layout:
                 lambda array: _strided(array, rows, columns),
                 lambda array: np.asfortranarray(array),
                 lambda array: _strided(array.T, columns, rows).T,
-                lambda array: _misaligned(array, offset),
+                lambda array: misaligned(array, offset),
                 lambda array: np.broadcast_to(array[:1], array.shape),
                 lambda array: np.broadcast_to(array[:, :1], array.shape),
-                _read_only,
+                frozen,
                 _mapped,
-                lambda array: _misaligned(array[::-1].T, offset).T[::-1],
+                lambda array: misaligned(array[::-1].T, offset).T[::-1],
             )
         )
     )

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse
+from layouts import frozen, misaligned
 
 import fastnn
 from bad_inputs.case import bad, fine
-from bad_inputs.core import misaligned
 from bad_inputs.world import World, X, Y
 from fastnn.data import DataLoader
 
@@ -70,17 +70,6 @@ class OnlyDLPack:
         return X.__dlpack_device__()
 
 
-def copied_to(target: np.ndarray, values: np.ndarray) -> np.ndarray:
-    target[...] = values
-    return target
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    array = array.copy()
-    array.flags.writeable = False
-    return array
-
-
 def on_disk(world: World) -> np.memmap:
     path = world.write("x.bin", X.tobytes())
     return np.memmap(path, np.float32, "r", shape=X.shape)
@@ -121,12 +110,11 @@ CASES = [
     fine("A23 one value for all", lambda w: w.predict(np.broadcast_to(np.float32(2), (3, 4))),
          of(np.full((3, 4), 2))),
     fine("A24 transposed", lambda w: w.predict(np.ascontiguousarray(X.T).T), plain),
-    fine("A25 a byte off", lambda w: w.predict(copied_to(misaligned(12, 4), X)), plain),
-    fine("A25 fit of a byte off", lambda w: w.fit(copied_to(misaligned(12, 4), X)),
+    fine("A25 a byte off", lambda w: w.predict(misaligned(X)), plain),
+    fine("A25 fit of a byte off", lambda w: w.fit(misaligned(X)),
          lambda w: w.fit()),
-    fine("A26 float64 half a value off",
-         lambda w: w.predict(copied_to(
-             np.zeros(12 * 32 + 4, np.uint8)[4:].view(float).reshape(12, 4), X)), plain),
+    fine("A26 float64 half a value off", lambda w: w.predict(misaligned(X.astype(float), 4)),
+         plain),
     fine("A27 read-only", lambda w: w.predict(frozen(X)), plain),
     fine("A27 fit of read-only", lambda w: w.fit(frozen(X), frozen(Y)), lambda w: w.fit()),
     fine("A28 a file", lambda w: w.predict(on_disk(w)), plain),

@@ -4,23 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from layouts import frozen, misaligned
 
 from bad_inputs.case import bad
 from bad_inputs.world import X, f32
 from fastnn import _core
-
-
-def read_only(*shape: int) -> np.ndarray:
-    array = f32(*shape)
-    array.flags.writeable = False
-    return array
-
-
-def misaligned(*shape: int, dtype: Any = np.float32) -> np.ndarray:
-    count = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    array = np.zeros(count + 1, np.uint8)[1:].view(dtype).reshape(shape)
-    assert not array.flags.aligned
-    return array
 
 
 def overlap(call: Callable[[np.ndarray, np.ndarray], Any], shift: int = 1) -> Any:
@@ -61,13 +49,13 @@ CASES = [
         r"gemm: out: expected shape \(2, 3\), got \(3, 2\)"),
     bad("out-too-small", lambda w: _core.relu_forward(f32(2), f32(3)), ValueError,
         r"relu_forward: y: expected shape \(3,\), got \(2,\)"),
-    bad("out-read-only", lambda w: _core.relu_forward(read_only(3), f32(3)), ValueError,
+    bad("out-read-only", lambda w: _core.relu_forward(frozen(f32(3)), f32(3)), ValueError,
         "relu_forward: y: expected a writeable"),
     bad("out-strided", lambda w: _core.relu_forward(f32(6)[::2], f32(3)), ValueError,
         "relu_forward: y: expected a writeable, aligned, C-cont"),
     bad("out-fortran", lambda w: _core.gemm(f32(3, 2).T, f32(2, 4), f32(4, 3)), ValueError,
         "gemm: out: expected a writeable"),
-    bad("out-misaligned", lambda w: _core.relu_forward(misaligned(3), f32(3)), ValueError,
+    bad("out-misaligned", lambda w: _core.relu_forward(misaligned(f32(3)), f32(3)), ValueError,
         "relu_forward: y: expected a writeable"),
     bad("out-byte-swapped", lambda w: _core.relu_forward(np.zeros(3, ">f4"), f32(3)), TypeError,
         "relu_forward: y: expected float32"),
@@ -130,7 +118,7 @@ CASES = [
         ValueError, r"dmean: expected shape \(\), got \(3,\)"),
     bad("squared-norm-type", lambda w: _core.squared_norm(ALL_ROWS), TypeError,
         "squared_norm: x: expected float32 or float64"),
-    bad("scale-read-only", lambda w: _core.scale_values(read_only(3), 1), ValueError,
+    bad("scale-read-only", lambda w: _core.scale_values(frozen(f32(3)), 1), ValueError,
         "scale_values: x: expected a writeable"),
     bad("clip-strided", lambda w: _core.clip_values(f32(6)[::2], 1), ValueError,
         "clip_values: x: expected a writeable, aligned, C-contiguous"),
