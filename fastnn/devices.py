@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Device", "target"]
+__all__ = ["Device", "real_dtype", "target"]
 
 
 class Device:
@@ -66,16 +67,25 @@ def target(who: str, *args: Any, **kwargs: Any) -> np.dtype[Any] | None:
         elif isinstance(given, str) and given.partition(":")[0] in _ELSEWHERE:
             Device(given)
         else:
-            kind = _dtype(who, given)
+            kind = real_dtype(who, given)
     return kind
 
 
 _ELSEWHERE = ("cpu", "cuda", "mps", "xpu", "hip", "meta", "xla", "hpu", "npu")
 
 
-def _dtype(who: str, given: Any) -> np.dtype[Any]:
+def real_dtype(who: str, given: Any) -> np.dtype[Any]:
+    """The type that `given` names, of numbers that there are kernels for, in native byte order.
+
+    Raises:
+        TypeError: if it names none, or another one.
+
+    >>> real_dtype("to", "float64")
+    dtype('float64')
+    """
     try:
-        kind: np.dtype[Any] = np.dtype(given)
+        with warnings.catch_warnings(action="ignore"):  # NumPy still takes "a", and warns
+            kind: np.dtype[Any] = np.dtype(given).newbyteorder("=")
     except TypeError:
         raise TypeError(f"{who}: expected a dtype such as fastnn.float32 or the device 'cpu', "
                         f"got {given!r:.60}") from None  # fmt: skip

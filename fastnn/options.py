@@ -110,7 +110,12 @@ def _real(who: str, name: str, value: Any) -> float:
     if not is_number(value):
         hint = f"; pass {name}.item()" if hasattr(value, "item") else ""  # a tensor, an array
         raise TypeError(f"{who}: expected {name} to be a number, got {value!r}{hint}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an integer; its digits could be thousands
+        raise ValueError(
+            f"{who}: expected {name} to be at most 1.8e308, got a larger one"
+        ) from None
 
 
 # --- whole numbers ---

@@ -27,10 +27,10 @@ class Linear(Module):
         in_features: Size of each input row.
         out_features: Size of each output row.
         bias: Whether there is one.
-        dtype: float32 or float64.
+        dtype: float32, float64 or `None`, the default one.
 
     Raises:
-        TypeError: if a size is not an integer.
+        TypeError: if a size is not an integer, or the dtype another one.
         ValueError: if a size is negative.
 
     >>> import fastnn
@@ -46,7 +46,7 @@ class Linear(Module):
         self.out_features = whole("Linear", "out_features", out_features, 0)
         shape = self.out_features, self.in_features
         self.weight = Parameter(new_weights("Linear", shape, dtype))
-        self.bias = Parameter(np.empty(self.out_features, dtype)) if bias else None
+        self.bias = Parameter(new_weights("Linear", shape[:1], dtype)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -340,7 +340,8 @@ class Module:
                 f"load_state_dict: the state does not fit {type(self).__name__}:\n  "
                 + "\n  ".join(problems)
             )
-        for name, array in given.items():
+        values = {name: _cast(name, array, own[name].dtype) for name, array in given.items()}
+        for name, array in values.items():
             own[name]._changed(array)
         return LoadedKeys(missing, unexpected)
 
@@ -482,6 +483,18 @@ def _entry(name: str, value: Any) -> Array:
         return as_array(value)
     except TypeError as error:
         raise TypeError(f"load_state_dict: {name}: {error}") from None
+
+
+def _cast(name: str, given: Array, dtype: np.dtype[Any]) -> Array:
+    """The values in the type of what they go into; a count must stay the number it is."""
+    with np.errstate(invalid="ignore"):
+        values = given.astype(dtype, copy=False)
+    if dtype.kind != "f" and not np.array_equal(values, given):
+        raise ValueError(
+            f"load_state_dict: {name}: expected whole numbers that {dtype} can hold, "
+            f"got {given.dtype} with others"
+        )
+    return values
 
 
 def _once(named: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from fastnn.nn import functional as F
 from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
-from fastnn.nn.sizes import checked_shape
+from fastnn.nn.sizes import checked_shape, new_weights
 from fastnn.options import at_least_zero, share, whole
 from fastnn.tensor import Tensor, as_tensor
 
@@ -32,11 +33,11 @@ class BatchNorm1d(Module):
         affine: Whether there are `weight`, which starts at 1, and `bias`, which starts at 0.
         track_running_stats: Whether there are running statistics; without them eval mode uses the
             batch's too.
-        dtype: float32 or float64.
+        dtype: float32, float64 or `None`, the default one.
         bias: With False an affine layer has a weight only.
 
     Raises:
-        TypeError: if `num_features` is not an integer.
+        TypeError: if `num_features` is not an integer, or the dtype another one.
         ValueError: if it or eps is negative, or momentum is not in 0 .. 1; when called, if a shape
             does not fit or a channel has fewer than two values in training.
 
@@ -64,11 +65,12 @@ class BatchNorm1d(Module):
         self.eps = at_least_zero("BatchNorm1d", "eps", eps)
         self.momentum = None if momentum is None else share("BatchNorm1d", "momentum", momentum)
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.weight = Parameter(np.empty(self.num_features, dtype)) if affine else None
-        self.bias = Parameter(np.empty(self.num_features, dtype)) if affine and bias else None
+        new = partial(new_weights, "BatchNorm1d", (self.num_features,), dtype)
+        self.weight = Parameter(new()) if affine else None
+        self.bias = Parameter(new()) if affine and bias else None
         statistics = {
-            "running_mean": np.empty(self.num_features, dtype),
-            "running_var": np.empty(self.num_features, dtype),
+            "running_mean": new(),
+            "running_var": new(),
             "num_batches_tracked": np.array(0, np.int64),
         }
         for name, values in statistics.items():
@@ -142,10 +144,10 @@ class LayerNorm(Module):
         elementwise_affine: Whether there are `weight`, which starts at 1, and `bias`, which
             starts at 0, both of shape `normalized_shape`.
         bias: With False there is a weight only.
-        dtype: float32 or float64.
+        dtype: float32, float64 or `None`, the default one.
 
     Raises:
-        TypeError: if the shape is not made of integers.
+        TypeError: if the shape is not made of integers, or the dtype another one.
         ValueError: if a size is less than 1; when called, if the input does not end in the shape.
 
     >>> import fastnn
@@ -165,9 +167,9 @@ class LayerNorm(Module):
         self.normalized_shape = checked_shape("LayerNorm", "normalized_shape", normalized_shape)
         self.eps = at_least_zero("LayerNorm", "eps", eps)
         self.elementwise_affine = elementwise_affine
-        affine, shape = elementwise_affine, self.normalized_shape
-        self.weight = Parameter(np.empty(shape, dtype)) if affine else None
-        self.bias = Parameter(np.empty(shape, dtype)) if affine and bias else None
+        new = partial(new_weights, "LayerNorm", self.normalized_shape, dtype)
+        self.weight = Parameter(new()) if elementwise_affine else None
+        self.bias = Parameter(new()) if elementwise_affine and bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.autograd import Array
+from fastnn.creation import get_default_dtype
+from fastnn.devices import real_dtype
 from fastnn.options import integer
 
 __all__ = ["checked_shape", "new_weights"]
@@ -40,14 +42,23 @@ def checked_shape(who: str, name: str, value: int | Sequence[int]) -> tuple[int,
 def new_weights(who: str, shape: tuple[int, ...], dtype: Any) -> Array:
     """Memory for weights, which are still to be drawn.
 
+    Args:
+        who: Whose they are.
+        shape: Their sizes.
+        dtype: float32, float64, or `None` for `get_default_dtype()`.
+
     Raises:
+        TypeError: if it is another dtype.
         ValueError: if no memory could ever hold so many.
         MemoryError: if there is not enough.
 
     >>> new_weights("Linear", (3, 2), np.float32).shape
     (3, 2)
     """
+    kind = get_default_dtype() if dtype is None else real_dtype(who, dtype)
+    if kind.kind != "f":
+        raise TypeError(f"{who}: expected dtype to be float32 or float64, got {kind}")
     try:
-        return np.empty(shape, dtype)
+        return np.empty(shape, kind)
     except ValueError:
         raise ValueError(f"{who}: expected sizes that memory can hold, got {shape}") from None

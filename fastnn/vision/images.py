@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -87,7 +88,8 @@ def load_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pi
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise FileFormatError(f"{path}: expected a smaller image: {error}") from None
         except Exception as error:  # Pillow's parsers raise whatever broken bytes lead to
-            if isinstance(error, OSError) and error.errno is not None:
+            # EINVAL: a place in the file, taken from its header, that no file has
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise
             raise FileFormatError(
                 f"{path}: expected an intact {'/'.join(formats)} image, got a damaged or truncated "

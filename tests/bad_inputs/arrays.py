@@ -10,11 +10,17 @@ from layouts import frozen, misaligned
 import fastnn
 from bad_inputs.case import bad, fine
 from bad_inputs.world import World, X, Y
+from fastnn import nn
 from fastnn.data import DataLoader
 
 PAIRS = np.repeat(X, 2, axis=0), np.repeat(X, 2, axis=1)
 WHOLE = np.round(3 * X)
 MASKED = np.ma.masked_array(X, mask=X > 1)
+LAYERS: dict[str, Any] = {
+    "Linear": lambda dtype: nn.Linear(2, 3, dtype=dtype),
+    "BatchNorm1d": lambda dtype: nn.BatchNorm1d(3, affine=False, dtype=dtype),
+    "LayerNorm": lambda dtype: nn.LayerNorm(3, dtype=dtype),
+}
 
 
 class ArrayOnly:
@@ -75,6 +81,10 @@ def on_disk(world: World) -> np.memmap:
     return np.memmap(path, np.float32, "r", shape=X.shape)
 
 
+def types(layer: nn.Module) -> list[str]:
+    return [tensor.dtype.str for tensor in layer.state_dict().values()]
+
+
 def plain(world: World) -> np.ndarray:
     return world.predict(X)
 
@@ -93,6 +103,14 @@ CASES = [
     fine("A05 uint64 beyond 2**53", lambda w: w.predict(np.full((2, 4), 2**63 + 1, "u8")),
          of(np.full((2, 4), 2**63, "u8"))),
     fine("A06 bool", lambda w: w.predict(X > 0), of(X > 0)),
+    *(bad(f"{id} {layer} of {name}", lambda w, new=new, dtype=dtype: new(dtype), TypeError, says)
+      for layer, new in LAYERS.items()
+      for id, name, dtype, says in (("A02", "float16", "float16", "got float16"),
+                                        ("A03", "int32", "i4", "float32 or float64, got int32"),
+                                        ("A08", "objects", object, "got object"),
+                                        ("A11", "bytes", "a", r"got \|S"))),
+    *(fine(f"A16 {layer} of big-endian float32", lambda w, new=new: types(new(">f4")),
+           lambda w, new=new: types(new("f4"))) for layer, new in LAYERS.items()),
     bad("A09 an object with text", lambda w: w.predict(np.array([[1, 2, 3, "a"]], object)),
         TypeError, "an array of object"),
     fine("A15 longdouble", lambda w: w.predict(X.astype("g")), plain),

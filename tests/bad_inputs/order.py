@@ -280,6 +280,14 @@ CASES = [
          lambda w: loaded(w, STATE)),
     bad("F11 a weight of text", lambda w: w.model.load_state_dict(changed(**{"0__bias": "five"})),
         TypeError, "0.bias.*got str 'five'"),
+    bad("F11 a count that is no number",
+        lambda w: nn.BatchNorm1d(5).load_state_dict(
+            {**nn.BatchNorm1d(5).state_dict(), "num_batches_tracked": f32() + np.nan}),
+        ValueError, "num_batches_tracked: expected whole numbers that int64 can hold"),
+    bad("F11 a count beyond int64",
+        lambda w: nn.BatchNorm1d(5).load_state_dict(
+            {**nn.BatchNorm1d(5).state_dict(), "num_batches_tracked": np.uint64(2**63)}),
+        ValueError, "num_batches_tracked: expected whole numbers that int64 can hold"),
     fine("F12 NaN as a weight",
         lambda w: np.isnan(loaded(w, changed(**{"2__bias": f32(3) + np.nan}))),
          lambda w: np.ones((12, 3), bool)),

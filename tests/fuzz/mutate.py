@@ -101,7 +101,10 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 def change_json(value: Any, chance: Random) -> Any:
     """A value with one place in it replaced, removed, renamed, or taken from another place."""
-    value = copy.deepcopy(value)
+    try:
+        value = copy.deepcopy(value)
+    except RecursionError:  # wrapped too often; changes start anew from something flat
+        value = None
     found = places(value) if isinstance(value, dict | list) else []
     if not found:
         return copy.deepcopy(chance.choice(VALUES))
