@@ -25,6 +25,7 @@ from fastnn.tensor import as_array
 ROOT = Path(__file__).parent.parent
 DTYPES = (np.float32, np.float64)
 TEAMS = (1, 2, 5)
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bad_inputs.watch import SANITIZED
 from environment_support import outcome
-from support import run_python
+from support import SANITIZED, run_python
 from tables.environments import ENVIRONMENTS, UPWARD, Environment
 
 import fastnn
