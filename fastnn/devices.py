@@ -85,7 +85,9 @@ def real_dtype(who: str, given: Any) -> np.dtype[Any]:
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # NumPy still takes "a", and warns
-            kind: np.dtype[Any] = np.dtype(given).newbyteorder("=")
+            # from the class: NumPy's own object, and native; of another that is equal to it NumPy
+            # makes views where an array of its own would be passed on
+            kind: np.dtype[Any] = np.dtype(np.dtype(given).type)
     except TypeError:
         raise TypeError(f"{who}: expected a dtype such as fastnn.float32 or the device 'cpu', "
                         f"got {given!r:.60}") from None  # fmt: skip

@@ -790,7 +790,7 @@ def as_tensor(value: Any) -> Tensor:
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "f":  # float16 and longdouble have no kernels
         return np.dtype(np.float32 if dtype.itemsize <= 4 else np.float64)
-    return dtype.newbyteorder("=")
+    return np.dtype(dtype.type)
 
 
 def _kind_of(value: Any) -> str:
