@@ -767,7 +767,8 @@ def as_stored(value: Any) -> Array:
         from fastnn.data.frames import frame_to_array, is_frame
 
         value = frame_to_array(value) if is_frame(value) else value
-    if isinstance(value, np.ma.MaskedArray):
+    masked = sys.modules.get("numpy.ma")  # not imported for this: it takes 10 ms of the first save
+    if masked is not None and isinstance(value, masked.MaskedArray):
         raise TypeError("expected an array of real numbers, got one with a mask; fill in the "
                         "masked values with filled(value)")  # fmt: skip
     if hasattr(value, "toarray"):  # before NumPy takes it for a single object

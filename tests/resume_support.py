@@ -93,7 +93,9 @@ SCHEDULES: dict[str, Callable[[Any], Any]] = {
     "linear": lambda o: lr.LinearLR(o, total_iters=3),
     "cosine": lambda o: lr.CosineAnnealingLR(o, EPOCHS),
     "restarts": lambda o: lr.CosineAnnealingWarmRestarts(o, 2),
-    "one-cycle": lambda o: lr.OneCycleLR(o, 0.1, total_steps=STEPS),
+    "one-cycle": lambda o: lr.OneCycleLR(
+        o, 0.1, total_steps=STEPS, cycle_momentum=not isinstance(o, optim.Adagrad)
+    ),
     "plateau": lambda o: lr.ReduceLROnPlateau(o, patience=0, threshold=0.5),
     "sequential": lambda o: lr.SequentialLR(
         o, [lr.ConstantLR(o, 0.5, 2), lr.ExponentialLR(o, 0.5)], [2]
