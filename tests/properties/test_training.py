@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from property_support import SEEDS, Layout, layouts, values
@@ -62,6 +63,7 @@ class Kill(Callback):
     st.integers(1, STEPS - 1),
     st.integers(1, 9),
 )
+@pytest.mark.filterwarnings("ignore::fastnn.errors.TrainingWarning")  # any rate will do here
 @settings(max_examples=max(8, settings.default.max_examples // 5))  # three trainings each
 def test_resume(how: dict[str, Any], steps: int, every: int) -> None:
     """P13: killed after some steps and resumed, a training ends as one that was left alone."""

@@ -51,7 +51,7 @@ KERNELS = [
      "g.k * (block + 1) / blocks", "g.k * (block + 1) / blocks - (block + 1 < blocks)",
      "tests/test_gemm.py"),
     ("epilogue-after-every-block", "cpp/kernels/gemm.h",
-     "finish = t.last && (g.bias || g.relu || g.mask)", "finish = g.bias || g.relu || g.mask",
+     "t.last && (g.bias || g.relu || g.mask)", "(g.bias || g.relu || g.mask)",
      "tests/test_gemm.py"),
     ("batch-norm-slope-unscaled", "cpp/kernels/norm.h",
      "products * r / count", "products / count", "tests/test_norm.py"),
