@@ -38,6 +38,7 @@ SETS: dict[str, Callable[..., Any]] = {
 WHAT = ("accuracy", "speed")
 FOLDS = SEEDS = 5
 ROUNDS = 5
+REST = 0.5  # seconds: OpenBLAS's threads spin on after a product, 0.1 s and more, on our cores
 SAME_LOSS = 1e-4  # relative, in float64
 
 
@@ -79,9 +80,11 @@ def speed(name: str, X: Any, y: Any, epochs: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {"fastnn": [], "scikit-learn": []}
     for _ in range(ROUNDS):
         for who, model in (("fastnn", ours), ("scikit-learn", theirs)):
+            time.sleep(REST)
             start = time.perf_counter()
             model.fit(X, y)
             seconds[who].append(time.perf_counter() - start)
+        time.sleep(REST)
         peaks.append(meter.measure())
     median = {who: float(np.median(s)) for who, s in seconds.items()}
     ratio = median["scikit-learn"] / median["fastnn"]
