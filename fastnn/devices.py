@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -67,14 +66,16 @@ def target(who: str, *args: Any, **kwargs: Any) -> np.dtype[Any] | None:
         elif isinstance(given, str) and given.partition(":")[0] in _ELSEWHERE:
             Device(given)
         else:
-            kind = real_dtype(who, given)
+            kind = real_dtype(who, given, "a dtype such as fastnn.float32 or the device 'cpu'")
     return kind
 
 
 _ELSEWHERE = ("cpu", "cuda", "mps", "xpu", "hip", "meta", "xla", "hpu", "npu")
 
 
-def real_dtype(who: str, given: Any) -> np.dtype[Any]:
+def real_dtype(
+    who: str, given: Any, wanted: str = "a dtype such as fastnn.float32"
+) -> np.dtype[Any]:
     """The type that `given` names, of numbers that there are kernels for, in native byte order.
 
     Raises:
@@ -83,14 +84,14 @@ def real_dtype(who: str, given: Any) -> np.dtype[Any]:
     >>> real_dtype("to", "float64")
     dtype('float64')
     """
+    if isinstance(given, str) and given == "a":
+        given = "S"  # bytes by their old name, of which NumPy warns
     try:
-        with warnings.catch_warnings(action="ignore"):  # NumPy still takes "a", and warns
-            # from the class: NumPy's own object, and native; of another that is equal to it NumPy
-            # makes views where an array of its own would be passed on
-            kind: np.dtype[Any] = np.dtype(np.dtype(given).type)
-    except TypeError:
-        raise TypeError(f"{who}: expected a dtype such as fastnn.float32 or the device 'cpu', "
-                        f"got {given!r:.60}") from None  # fmt: skip
+        # from the class: NumPy's own object, and native; of another that is equal to it NumPy makes
+        # views where an array of its own would be passed on
+        kind: np.dtype[Any] = np.dtype(np.dtype(given).type)
+    except (TypeError, DeprecationWarning):  # the latter of "a5", where warnings are errors
+        raise TypeError(f"{who}: expected {wanted}, got {given!r:.60}") from None
     if kind.kind not in "fiub" or kind == np.float16 or kind.itemsize > 8:
         raise TypeError(f"{who}: expected a type of real numbers of at most 64 bits, and of 32 or "
                         f"64 with a point, got {kind}")  # fmt: skip

@@ -114,7 +114,7 @@ def _real(who: str, name: str, value: Any) -> float:
         return float(value)
     except OverflowError:  # an integer; its digits could be thousands
         raise ValueError(
-            f"{who}: expected {name} to be at most 1.8e308, got a larger one"
+            f"{who}: expected {name} to be a number of at most 1.8e308, got an integer beyond"
         ) from None
 
 

@@ -15,4 +15,5 @@ def misaligned(array: np.ndarray, offset: int = 1) -> np.ndarray:
     memory = np.zeros(array.nbytes + offset, np.uint8)
     view = memory[offset:].view(array.dtype).reshape(array.shape)
     view[...] = array
+    assert not view.size or view.flags.aligned == (offset % array.itemsize == 0)
     return view

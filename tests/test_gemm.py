@@ -1,7 +1,8 @@
 """Products on data whose answer is exact: small integers, so that the allowed error is zero.
 
 Every combination of ISA, threads, dtype, alignment and layout sees every triple (m, n, k); the
-epilogues and the views of the plain product rotate over them.
+epilogues and the views of the plain product rotate over them. Under sanitizers the threads and
+alignments rotate too.
 """
 
 import collections

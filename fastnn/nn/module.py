@@ -316,7 +316,8 @@ class Module:
 
         Raises:
             TypeError: if `state_dict` is not a mapping of names to numbers.
-            ValueError: listing missing, unexpected and mis-shaped names.
+            ValueError: listing missing, unexpected and mis-shaped names; if a count would not stay
+                the number it is.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError("load_state_dict: expected a mapping of names to tensors such as "
