@@ -91,6 +91,7 @@ struct PackedUpdate {
     int64_t rows, in, out;
     Update<T> weights;  // packed, as is the state
     Update<T> bias;     // as they are; of the same kind; w null where there are none
+    T l2;               // of a penalty on the weights, whose gradient is added to theirs
 };
 
 // Where the rows of a batch come from: a table (n, cols) of one type, as it is or

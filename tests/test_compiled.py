@@ -122,6 +122,12 @@ def test_optimizers(case: RuleCase) -> None:
         "infinite clip": Training(trainer={"clip_grad_norm": 1e30}),
         "l1": Training(trainer={"l1": 1e-3}),
         "l2": Training(trainer={"l2": 1e-2}),
+        "l2 of wide and narrow": Training(
+            lambda: mlp(11, 64, 9, 8, 40, CLASSES).double(), data=(X.astype(np.float64), Y),
+            trainer={"l2": 1e-2}),
+        "l2 beside a decay, uphill": Training(
+            optimizer=lambda p: optim.Adam(p, weight_decay=0.1, maximize=True),
+            trainer={"l2": 1e-2}),
         "accumulation": Training(trainer={"accumulate": 3, "l2": 0.1, "clip_grad_norm": 1.0}),
         "accumulation alone": Training(trainer={"accumulate": 4}),
         "one row a batch": Training(fit={"batch_size": 1}),

@@ -150,7 +150,9 @@ double l2_gradient(py::handle grad, py::handle w, double l2) {
         gate.disjoint("grad", g, weights);
         py::gil_scoped_release release;
         double sum;
-        kernels().of<T>().l2_gradient(&sum, g.data, weights.data, T(l2), g.size());
+        const int64_t rows = g.shape.empty() ? 1 : g.shape[0], cols = rows ? g.size() / rows : 0;
+        kernels().of<T>().square_sum(&sum, weights.data, rows, cols);
+        kernels().of<T>().l2_gradient(g.data, weights.data, T(l2), g.size());
         return 0.5 * l2 * sum;
     });
 }

@@ -34,7 +34,7 @@ Parameter<T> parameter(Bound<T>& p, py::handle w, py::handle grad) {
     const auto values = kGate.output<T>("parameter", w, shape);
     const auto g = kGate.output_or_none<T>("gradient", grad, shape);
     T* const data = p.keep(values);
-    return p.program.parameter(data, p.keep(g), values.size(), shape.size() > 1);
+    return p.program.parameter(data, p.keep(g), values.size(), shape.size() > 1 ? shape[0] : 0);
 }
 
 template <class T>

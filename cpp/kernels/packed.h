@@ -9,6 +9,7 @@
 #pragma once
 
 #include "gemm.h"
+#include "gradients.h"
 #include "optim.h"
 
 namespace fastnn {
@@ -85,6 +86,18 @@ void transpose_panels(T* to, const T* from, int64_t in, int64_t out) {
     });
 }
 
+// *sum = the sum of the squares of panels of n columns and depth k: with the bits of square_sum
+// over the matrix (n, k) that they were packed from.
+template <class T>
+void packed_square_sum(double* sum, const T* packed, int64_t k, int64_t n) {
+    const Panels<T> panels{n, k};
+    const auto add = [&](Sums<T>& sums, int64_t j, int64_t) {
+        const int64_t p = j / kPanel<T>;
+        add_squares<T>(sums, packed + panels.offset(p) + (j - panels.begin(p)), panels.width(p), k);
+    };
+    *sum = sum_in_parts<T>(n, Simd<T>::width, k * kElementCost, add);
+}
+
 // The part of count x tiles items, panel by panel, that is this thread's.
 struct PanelShare {
     int64_t begin, end, tiles;
@@ -156,6 +169,7 @@ class PanelUpdate {
           step_(step),
           panels_{u.out, u.in},
           rows_(u.in, kTileRows),
+          l2_(broadcast(u.l2)),
           first_(mine.begin / mine.tiles),
           last_((mine.end - 1) / mine.tiles) {}
 
@@ -221,7 +235,9 @@ class PanelUpdate {
     void make_waiting_step(int64_t next) {
         for (int64_t v = 0; v < waiting_.size; v += W) {
             step_.prefetch(next + v);
-            step_(load(waiting_.sums + v), waiting_.place + v, W);
+            const Vec<T> grad = load(waiting_.sums + v);
+            const int64_t place = waiting_.place + v;
+            step_(u_.l2 > 0 ? with_l2<T>(grad, l2_, load(u_.weights.w + place)) : grad, place, W);
         }
         waiting_.size = 0;
     }
@@ -233,6 +249,7 @@ class PanelUpdate {
     const Rule& step_;
     const Panels<T> panels_;
     const RowTiles rows_;
+    const Vec<T> l2_;
     const int64_t first_, last_;  // panels
     T *dy_ = nullptr, *x_ = nullptr, *sums_ = nullptr;
     struct {

@@ -39,9 +39,16 @@ class PackedWeights {
                 k.unpack_panels(flat.state[i] + offset(w_), state_[i].get(), in_, out_);
     }
 
-    // A step with the gradients dy^T x and the column sums of dy.
+    double square_sum(const KernelsOf<T>& k) const {
+        double sum;
+        k.packed_square_sum(&sum, packed_.get(), in_, out_);
+        return sum;
+    }
+
+    // A step with the gradients dy^T x, with that of the step's penalty, and the column sums of dy.
     void update(const Step<T>& step, const T* x, const T* dy) const {
-        PackedUpdate<T> u{x, dy, step.rows, in_, out_, optimizer_.current, optimizer_.current};
+        PackedUpdate<T> u{
+            x, dy, step.rows, in_, out_, optimizer_.current, optimizer_.current, T(step.l2)};
         u.weights.w = packed_.get();
         for (int i = 0; i < 3; ++i) u.weights.state[i] = state_[i].get();
         u.bias = b_ ? optimizer_.current.from(offset(b_)) : u.bias;

@@ -6,9 +6,10 @@
 
 namespace fastnn {
 
-enum class Part { gather, forward, loss, input_gradient, update, repack, other, count };
+enum class Part { penalty, gather, forward, loss, input_gradient, update, repack, other, count };
 
-constexpr const char* kPartNames[] = {"gather",
+constexpr const char* kPartNames[] = {"penalty",
+                                      "gather",
                                       "forward products",
                                       "loss",
                                       "gradients of inputs",

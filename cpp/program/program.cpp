@@ -69,10 +69,10 @@ Op& Program<T>::add(Args&&... args) {
 }
 
 template <class T>
-Parameter<T> Program<T>::parameter(T* data, T* grad, int64_t size, bool matrix) {
+Parameter<T> Program<T>::parameter(T* data, T* grad, int64_t size, int64_t rows) {
     for (const auto& p : parameters_)
         if (p.data == data) return p;
-    targets_.push_back({size, grad, true, matrix});
+    targets_.push_back({size, grad, true, rows});
     parameters_.push_back({data, &targets_.back()});
     return parameters_.back();
 }
@@ -189,8 +189,7 @@ bool Program<T>::can_pack(const Linear<T>& layer) const {
 
 template <class T>
 void Program<T>::pack(const KernelsOf<T>& k, const Batches& batches) {
-    const bool plain = adjustments_.l1 > 0 || adjustments_.l2 > 0 || adjustments_.norm >= 0 ||
-                       adjustments_.value >= 0;
+    const bool plain = adjustments_.l1 > 0 || adjustments_.norm >= 0 || adjustments_.value >= 0;
     const bool worth = batches.accumulate == 1 && batches.count >= kStepsWorthPacking;
     for (Linear<T>* layer : linears_) {
         layer->packed = nullptr;
@@ -201,6 +200,13 @@ void Program<T>::pack(const KernelsOf<T>& k, const Batches& batches) {
         layer->packed->pack(k);
     }
     list_rest();
+}
+
+template <class T>
+const PackedWeights<T>* Program<T>::packed(const Parameter<T>& p) const {
+    for (const Linear<T>* layer : linears_)
+        if (layer->w.data == p.data) return layer->packed.get();
+    return nullptr;
 }
 
 template <class T>
@@ -265,18 +271,29 @@ void Program<T>::clip_norm(const KernelsOf<T>& k) {
         if (p.target->grad) k.scale_values(p.target->grad, T(factor), p.target->size);
 }
 
-// The penalty l2 / 2 sum w^2 / mass over the matrices, its gradient added to theirs.
+// The penalty l2 / 2 sum w^2 over the matrices.
 template <class T>
-double Program<T>::add_l2(const KernelsOf<T>& k, double mass) {
-    const double l2 = adjustments_.l2 / mass;
+double Program<T>::l2_penalty(const KernelsOf<T>& k, double l2) const {
     double penalty = 0;
     for (const auto& p : parameters_) {
+        const int64_t rows = p.target->rows;
+        if (!p.target->grad || !rows) continue;
         double sum;
-        if (!p.target->grad || !p.target->matrix) continue;
-        k.l2_gradient(&sum, p.target->grad, p.data, T(l2), p.target->size);
+        if (const auto* weights = packed(p))
+            sum = weights->square_sum(k);
+        else
+            k.square_sum(&sum, p.data, rows, p.target->size / rows);
         penalty += l2 / 2 * sum;
     }
     return penalty;
+}
+
+// Its gradient, to those that have not gone into a step yet, as those of packed weights have.
+template <class T>
+void Program<T>::add_l2_gradient(const KernelsOf<T>& k, double l2) {
+    for (const auto& p : parameters_)
+        if (p.target->grad && p.target->rows && !packed(p))
+            k.l2_gradient(p.target->grad, p.data, T(l2), p.target->size);
 }
 
 template <class T>
@@ -353,15 +370,16 @@ struct Program<T>::Run {
             int64_t rows = 0;
             for (int64_t b = first; b < last; ++b)
                 mass += batches.mass(b), rows += batches.sizes[b];
+            const double l2 = program.adjustments_.l2 / mass;
+            const double penalty = l2 > 0 ? program.l2_penalty(k, l2) : 0;
+            if (profile) profile->lap(Part::penalty);
             single([&] { begin_step(); });
             for (int64_t b = first; b < last; ++b) {
-                if (!gradient(k, order, b, b > first, mass, profile)) return;
+                if (!gradient(k, order, b, b > first, mass, l2, profile)) return;
                 order += batches.sizes[b];
             }
-            if (program.adjustments_.l2 > 0) {
-                const double penalty = program.add_l2(k, mass);
-                single([&] { measured.penalty += penalty * double(rows); });
-            }
+            if (l2 > 0) program.add_l2_gradient(k, l2);
+            single([&] { measured.penalty += penalty * double(rows); });
             program.adjust_gradients(k);
             update(k);
             single([&] { finish_step(last); });
@@ -372,9 +390,10 @@ struct Program<T>::Run {
 
     // The gradient of batch b, one of a step of so many rows; false ends the run.
     bool gradient(const KernelsOf<T>& k, const int64_t* order, int64_t b, bool adds, double all,
-                  Profile* profile) {
+                  double l2, Profile* profile) {
         const int64_t rows = batches.sizes[b];
-        const Step<T> step{k, rows, adds, seed, draw + uint64_t(b * program.masks_), b, profile};
+        const uint64_t mask = draw + uint64_t(b * program.masks_);
+        const Step<T> step{k, rows, adds, l2, seed, mask, b, profile};
         step.lap(Part::other);
         const Targets<T> targets = gather(k, order, rows);
         step.lap(Part::gather);
@@ -486,7 +505,7 @@ struct Program<T>::Prediction {
         const int64_t cols = program.output_cols();
         for (int64_t first = 0; first < rows; first += program.max_rows_) {
             const int64_t count = std::min(program.max_rows_, rows - first);
-            const Step<T> step{k, count, false, 0, 0, 0, nullptr};
+            const Step<T> step{k, count, false, 0, 0, 0, 0, nullptr};
             k.gather(program.values_[0].data, inputs, order + first, count);
             for (auto& op : program.operations_) op->forward(step);
             parallel_for(count, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {

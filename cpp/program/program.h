@@ -60,7 +60,8 @@ class Program {
     // --- what it is made of, in the order of the forward pass ---
 
     Id input(int64_t cols) { return add_value(cols, false); }
-    Parameter<T> parameter(T* data, T* grad, int64_t size, bool matrix);  // grad null: not trained
+    // grad null: not trained; rows 0: no matrix
+    Parameter<T> parameter(T* data, T* grad, int64_t size, int64_t rows);
     Id linear(Id x, int64_t out, Parameter<T> w, Parameter<T> b, bool relu);
     Id activation(const std::string& name, Id x, ActivationOptions<T> options);
     Id softmax(Id x, int64_t classes, bool log);
@@ -123,7 +124,9 @@ class Program {
     bool can_pack(const Linear<T>& layer) const;
     const Optimizer<T>* optimizer_of(const Linear<T>& layer) const;
     void list_rest();
-    double add_l2(const KernelsOf<T>& k, double mass);
+    const PackedWeights<T>* packed(const Parameter<T>& p) const;
+    double l2_penalty(const KernelsOf<T>& k, double l2) const;
+    void add_l2_gradient(const KernelsOf<T>& k, double l2);
     void adjust_gradients(const KernelsOf<T>& k);
     void clip_norm(const KernelsOf<T>& k);
     double norm(const KernelsOf<T>& k) const;

@@ -34,6 +34,7 @@ struct Step {
     const KernelsOf<T>& k;
     int64_t rows;      // of the batch
     bool adds;         // the gradients of parameters, to those of a batch before
+    double l2;         // of the penalty l2 / 2 sum w^2 over the matrices
     uint64_t seed;     // of masks
     uint64_t draw;     // number of the batch's first mask
     int64_t number;    // batches before this one in the run
@@ -52,7 +53,8 @@ template <class T>
 struct Target {
     int64_t size = 0;
     T* grad = nullptr;  // null: nobody asks for it
-    bool parameter = false, matrix = false;
+    bool parameter = false;
+    int64_t rows = 0;              // of a parameter that is a matrix; 0: it is none
     Gradient<T>* first = nullptr;  // of its uses, in the order of the backward pass
     int uses = 0;
 };

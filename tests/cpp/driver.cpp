@@ -46,14 +46,14 @@ struct Network {
 
     void describe(Program<float>& p, bool trains) {
         int64_t at = 0;
-        const auto next = [&](int64_t size, bool matrix) {
+        const auto next = [&](int64_t size, int64_t rows) {
             const auto made =
-                p.parameter(w.data() + at, trains ? grad.data() + at : nullptr, size, matrix);
+                p.parameter(w.data() + at, trains ? grad.data() + at : nullptr, size, rows);
             at += size;
             return made;
         };
         const auto linear = [&](int x, int64_t in, int64_t out, bool relu) {
-            const auto weight = next(out * in, true), bias = next(out, false);
+            const auto weight = next(out * in, out), bias = next(out, 0);
             return p.linear(x, out, weight, bias, relu);
         };
         int x = linear(p.input(kIn), kIn, kHidden, true);

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_support import arrays, draws
+from kernel_support import arrays, assert_near, draws
 from support import bits, force_threads, place
 
 from fastnn import _core
@@ -23,7 +23,8 @@ def test_sums_do_not_depend_on_threads(isa: str, dtype: Any) -> None:
         for team in (1, 2, 3, 5, 7):
             force_threads(team)
             g = np.zeros_like(x)
-            told.add((_core.squared_norm(x), _core.l1_gradient(g, x, 0.5), bits(g)))
+            told.add((_core.squared_norm(x), _core.l1_gradient(g, x, 0.5),
+                      _core.l2_gradient(g, x, 0.5), bits(g)))  # fmt: skip
         assert len(told) == 1
 
 
@@ -48,3 +49,16 @@ def test_l1_gradient(isa: str, dtype: Any, team: int) -> None:
             total = _core.l1_gradient(g, x, 0.25)
             np.testing.assert_array_equal(g, expected)
         assert total == pytest.approx(0.25 * abs(finite.astype(np.longdouble)).sum(), rel=1e-13)
+
+
+def test_l2_gradient(isa: str, dtype: Any, team: int) -> None:
+    for w, offset in arrays(dtype):
+        for rows in {1, 3, 17, w.size}:
+            shape = (rows, w.size // rows) if rows else (0,)
+            n = w.size // max(rows, 1) * rows
+            x, g = w[:n].reshape(shape), place(draws(n, dtype, 1), offset).reshape(shape)
+            expected = g.astype(np.longdouble) + dtype(0.3).astype(np.longdouble) * x
+            total = _core.l2_gradient(g, x, 0.3)
+            assert_near(g, expected, abs(expected) + abs(x), 1)
+            exact = 0.15 * (x.astype(np.longdouble) ** 2).sum()
+            assert total == pytest.approx(float(exact), rel=1e-13)
