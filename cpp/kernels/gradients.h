@@ -52,8 +52,8 @@ class Sums {
 
 inline Vec<double> squared(Vec<double> v) { return v * v; }
 
-// The sum over 0 .. n - 1, cut at multiples of `grain`, of what add(sums, i, left) adds
-// at i. `cost` is the work of one item.
+// The sum over 0 .. n - 1, cut at multiples of `grain`, of what add(sums, i, left) adds at i.
+// `cost` is the work of one item.
 template <class T, class Add>
 double sum_in_parts(int64_t n, int64_t grain, int64_t cost, Add add) {
     double own[kSharedSums];

@@ -378,8 +378,10 @@ struct Program<T>::Run {
                 if (!gradient(k, order, b, b > first, mass, l2, profile)) return;
                 order += batches.sizes[b];
             }
-            if (l2 > 0) program.add_l2_gradient(k, l2);
-            single([&] { measured.penalty += penalty * double(rows); });
+            if (l2 > 0) {
+                program.add_l2_gradient(k, l2);
+                single([&] { measured.penalty += penalty * double(rows); });
+            }
             program.adjust_gradients(k);
             update(k);
             single([&] { finish_step(last); });
