@@ -29,6 +29,12 @@ inline Vec<T> halves(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
     return __builtin_shufflevector(a, b, (I / half * part + I % half + High * half)...);
 }
 
+// The upper half of the first `Width` lanes, moved to the front.
+template <class T, int Width, int... I>
+inline Vec<T> upper_half(Vec<T> v, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(v, v, (I < Width / 2 ? I + Width / 2 : I)...);
+}
+
 // Adds the lanes of each of Count = 2, 4, ... W vectors, all at once: `sums[0]` then holds their
 // sums, in order, with W / Count of each. Per sum it costs 2 shuffles and an addition, where a
 // vector alone costs 20 cycles and more. The additions are those of sum_lanes.
@@ -44,13 +50,20 @@ inline void sum_lanes_of(Vec<T>* sums) {
     }
 }
 
+// The lanes of v joined by op, halves first.
+template <class T, int Width = Simd<T>::width, class Op>
+inline T fold_lanes(Vec<T> v, Op op) {
+    if constexpr (Width == 1) {
+        return v[0];
+    } else {
+        constexpr auto lanes = std::make_integer_sequence<int, Simd<T>::width>{};
+        return fold_lanes<T, Width / 2>(op(v, upper_half<T, Width>(v, lanes)), op);
+    }
+}
+
 template <class T>
 inline T sum_lanes(Vec<T> v) {
-    T lane[Simd<T>::width];
-    store(lane, v);
-    for (int half = Simd<T>::width / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
-    return lane[0];
+    return fold_lanes<T>(v, [](Vec<T> a, Vec<T> b) { return a + b; });
 }
 
 // One finished element, with bias, ReLU and mask.

@@ -3,87 +3,55 @@
 #pragma once
 
 #include <cmath>
-#include <limits>
 
 #include "../kernels.h"
 #include "../parallel.h"
-#include "lanes.h"
+#include "softmax.h"
 
 namespace fastnn {
 namespace {
 
-template <class T>
-struct LogSumExp {
-    T shift, log_sum;  // of a row z: its maximum, and log(sum_j exp(z_j - shift))
-};
-
-// p (classes) = softmax(z), shifted by the row's maximum, so no logit overflows.
-template <class T>
-LogSumExp<T> softmax_row(T* p, const T* z, int64_t classes) {
-    constexpr T lowest = -std::numeric_limits<T>::infinity();
-    Lanes<T> top = Lanes<T>::Constant(lowest);
-    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-        top = top.template max<Eigen::PropagateNaN>(load_lanes(z + j, left, lowest));
-    });
-    const T shift = top.template maxCoeff<Eigen::PropagateNaN>();
-    Lanes<T> sums = Lanes<T>::Zero();
-    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-        const Lanes<T> e = (load_lanes(z + j, left, lowest) - shift).exp();
-        sums += e;
-        store_lanes(p + j, e, left);
-    });
-    const T sum = sums.sum();
-    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-        store_lanes(p + j, Lanes<T>(load_lanes(p + j, left) / sum), left);
-    });
-    return {shift, std::log(sum)};
-}
-
 // The smoothed, weighted target of the classes from j on: weight (keep t + share), 0 beyond the
 // row. t may be null, which stands for zeros.
 template <class T>
-Lanes<T> soft_target(const CrossEntropy<T>& rule, const T* t, int64_t j, int64_t left) {
-    static constexpr T ones[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    static_assert(sizeof(ones) >= sizeof(T) * kLanes<T>, "a run of ones");
-    const Lanes<T> weight = load_lanes(rule.weight ? rule.weight + j : ones, left);
-    if (!t) return weight * rule.share;
-    return weight * (load_lanes(t + j, left) * rule.keep + rule.share);
+inline Vec<T> soft_target(const CrossEntropy<T>& rule, const T* t, int64_t j, int64_t left) {
+    Vec<T> target = broadcast(rule.share);
+    if (t) target += load_n(t + j, left) * rule.keep;
+    if (rule.weight) target *= load_n(rule.weight + j, left);
+    return pad<T>(target, left, T(0));
 }
 
 // sum_j of the soft target times -log softmax(z)_j.
 template <class T>
-T soft_loss(const CrossEntropy<T>& rule, const T* t, const T* z, LogSumExp<T> of, int64_t classes) {
-    Lanes<T> sums = Lanes<T>::Zero();
-    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-        const Lanes<T> shifted = load_lanes(z + j, left, of.shift) - of.shift;
-        sums += soft_target(rule, t, j, left) * (of.log_sum - shifted);
+inline T soft_loss(const CrossEntropy<T>& rule, const T* t, const T* z, Normalizer<T> of,
+                   int64_t classes) {
+    const T log_sum = std::log(of.sum);
+    return sum_of<T>(classes, [&](int64_t j, int64_t left) {
+        const Vec<T> shifted = pad<T>(load_n(z + j, left), left, of.shift) - of.shift;
+        return soft_target(rule, t, j, left) * (log_sum - shifted);
     });
-    return sums.sum();
 }
 
 template <class T>
-T soft_target_sum(const CrossEntropy<T>& rule, const T* t, int64_t classes) {
-    Lanes<T> sums = Lanes<T>::Zero();
-    for_lanes<T>(0, classes,
-                 [&](int64_t j, int64_t left) { sums += soft_target(rule, t, j, left); });
-    return sums.sum();
+inline T soft_target_sum(const CrossEntropy<T>& rule, const T* t, int64_t classes) {
+    return sum_of<T>(classes,
+                     [&](int64_t j, int64_t left) { return soft_target(rule, t, j, left); });
 }
 
 // dz (classes) = (p total - soft target) dloss, with total the sum of the whole target.
 template <class T>
-void soft_backward(T* dz, const CrossEntropy<T>& rule, const T* t, const T* p, T total, T dloss,
-                   int64_t classes) {
-    for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-        const Lanes<T> d = load_lanes(p + j, left) * total - soft_target(rule, t, j, left);
-        store_lanes(dz + j, Lanes<T>(d * dloss), left);
+inline void soft_backward(T* dz, const CrossEntropy<T>& rule, const T* t, const T* p, T total,
+                          T dloss, int64_t classes) {
+    for_vectors<T>(0, classes, [&](int64_t j, int64_t left) {
+        const Vec<T> d = load_n(p + j, left) * total - soft_target(rule, t, j, left);
+        store_n(dz + j, d * dloss, left);
     });
 }
 
 template <class T>
-void fill_row(T* row, T value, int64_t n) {
-    for_lanes<T>(0, n, [&](int64_t j, int64_t left) {
-        store_lanes(row + j, Lanes<T>(Lanes<T>::Constant(value)), left);
-    });
+inline void fill_row(T* row, T value, int64_t n) {
+    for_vectors<T>(0, n,
+                   [&](int64_t j, int64_t left) { store_n(row + j, broadcast(value), left); });
 }
 
 // losses (rows) = log(sum_j exp(z_j)) - z_label, weighted and smoothed; probabilities (rows,
@@ -95,12 +63,12 @@ void softmax_cross_entropy_forward(T* losses, T* probabilities, const T* logits,
     parallel_for(rows, 1, classes * 16, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const T* z = logits + i * classes;
-            const LogSumExp<T> of = softmax_row(probabilities + i * classes, z, classes);
+            const Normalizer<T> of = softmax_row(probabilities + i * classes, z, classes);
             if (labels[i] == rule.ignore_index) {
                 losses[i] = T(0);
                 continue;
             }
-            T loss = of.log_sum + (of.shift - z[labels[i]]);
+            T loss = std::log(of.sum) + (of.shift - z[labels[i]]);
             if (rule.weight) loss *= rule.weight[labels[i]];
             if (rule.share > T(0))
                 loss = loss * rule.keep + soft_loss<T>(rule, nullptr, z, of, classes);
@@ -136,8 +104,8 @@ void softmax_cross_entropy_backward(T* dlogits, const LossGrad<T>& dlosses, cons
             }
             const T scaled = dloss * weight;
             const T at_label = (p[label] - T(1)) * scaled;  // before dz, which may be p
-            for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-                store_lanes(dz + j, Lanes<T>(load_lanes(p + j, left) * scaled), left);
+            for_vectors<T>(0, classes, [&](int64_t j, int64_t left) {
+                store_n(dz + j, load_n(p + j, left) * scaled, left);
             });
             dz[label] = at_label;
         }
@@ -152,7 +120,7 @@ void soft_cross_entropy_forward(T* losses, T* probabilities, const T* logits, co
     parallel_for(rows, 1, classes * 16, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const T* z = logits + i * classes;
-            const LogSumExp<T> of = softmax_row(probabilities + i * classes, z, classes);
+            const Normalizer<T> of = softmax_row(probabilities + i * classes, z, classes);
             losses[i] = soft_loss(rule, targets + i * classes, z, of, classes);
         }
     });
@@ -183,12 +151,12 @@ void soft_cross_entropy_backward_target(T* dtargets, const LossGrad<T>& dlosses,
         for (int64_t i = begin; i < end; ++i) {
             const T* z = logits + i * classes;
             T* dt = dtargets + i * classes;
-            const LogSumExp<T> of = softmax_row(dt, z, classes);  // dt: scratch until below
-            const T dloss = dlosses.at(i) * rule.keep;
-            for_lanes<T>(0, classes, [&](int64_t j, int64_t left) {
-                Lanes<T> d = (of.log_sum - (load_lanes(z + j, left) - of.shift)) * dloss;
-                if (rule.weight) d *= load_lanes(rule.weight + j, left);
-                store_lanes(dt + j, d, left);
+            const Normalizer<T> of = softmax_row(dt, z, classes);  // dt: scratch until below
+            const T dloss = dlosses.at(i) * rule.keep, log_sum = std::log(of.sum);
+            for_vectors<T>(0, classes, [&](int64_t j, int64_t left) {
+                Vec<T> d = (log_sum - (load_n(z + j, left) - of.shift)) * dloss;
+                if (rule.weight) d *= load_n(rule.weight + j, left);
+                store_n(dt + j, d, left);
             });
         }
     });
@@ -238,14 +206,12 @@ void label_weight(double* total, const int64_t* labels, int64_t rows, const Cros
 // total = sum of losses (n) / divisor, added in float64 and in an order that depends on n alone.
 template <class T>
 void loss_total(T* total, const T* losses, int64_t n, double divisor) {
-    double sums[kLanes<T>] = {};
-    for_lanes<T>(0, n, [&](int64_t i, int64_t left) {
-        if (left >= kLanes<T>) {
-            for (int k = 0; k < kLanes<T>; ++k) sums[k] += double(losses[i + k]);
-        } else {
-            for (int k = 0; k < int(left); ++k) sums[k] += double(losses[i + k]);
-        }
-    });
+    constexpr int kSums = 16;
+    double sums[kSums] = {};
+    int64_t i = 0;
+    for (; i + kSums <= n; i += kSums)
+        for (int k = 0; k < kSums; ++k) sums[k] += double(losses[i + k]);
+    for (; i < n; ++i) sums[i % kSums] += double(losses[i]);
     double sum = 0;
     for (double s : sums) sum += s;
     *total = T(sum / divisor);

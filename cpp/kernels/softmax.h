@@ -28,9 +28,7 @@ inline T largest(const T* x, int64_t n) {
         const Vec<T> v = pad<T>(load_n(x + i, left), left, lowest);
         top = v > top ? v : top;
     });
-    T most = top[0];
-    for (int i = 1; i < Simd<T>::width; ++i) most = top[i] > most ? top[i] : most;
-    return most;
+    return fold_lanes<T>(top, [](Vec<T> a, Vec<T> b) { return b > a ? b : a; });
 }
 
 // The sum of term(i, left) for i = 0, width, ... < n; lanes beyond n must be 0.
@@ -47,6 +45,27 @@ inline Vec<T> shifted_exp(const T* x, int64_t n, T shift) {
     return exp<T>(pad<T>(load_n(x, n), n, -std::numeric_limits<T>::infinity()) - shift);
 }
 
+// A row x as its softmax sees it: its largest value, and the sum of exp(x - shift).
+template <class T>
+struct Normalizer {
+    T shift, sum;
+};
+
+// y = exp(x) / sum of exp(x) over a row of n, shifted by its largest value, so nothing overflows.
+// y may be x.
+template <class T>
+inline Normalizer<T> softmax_row(T* y, const T* x, int64_t n) {
+    const T shift = largest(x, n);
+    const T sum = sum_of<T>(n, [&](int64_t j, int64_t left) {
+        const Vec<T> e = shifted_exp(x + j, left, shift);
+        store_n(y + j, e, left);
+        return e;
+    });
+    for_vectors<T>(
+        0, n, [&](int64_t j, int64_t left) { store_n(y + j, load_n(y + j, left) / sum, left); });
+    return {shift, sum};
+}
+
 template <class T, class Body>
 inline void each_row(int64_t rows, int64_t cols, Body body) {
     parallel_for(rows, 1, cols * 4 * kElementCost, [&](int64_t begin, int64_t end) {
@@ -54,21 +73,10 @@ inline void each_row(int64_t rows, int64_t cols, Body body) {
     });
 }
 
-// y (rows, cols) = exp(x) / sum of exp(x) over the row. Shifted by the row's largest value, so
-// nothing overflows. y may be x.
+// y (rows, cols) = softmax(x) of each row. y may be x.
 template <class T>
 void softmax_forward(T* y, const T* x, int64_t rows, int64_t cols) {
-    each_row<T>(rows, cols, [&](int64_t row) {
-        const T shift = largest(x + row, cols);
-        const T sum = sum_of<T>(cols, [&](int64_t j, int64_t left) {
-            const Vec<T> e = shifted_exp(x + row + j, left, shift);
-            store_n(y + row + j, e, left);
-            return e;
-        });
-        for_vectors<T>(0, cols, [&](int64_t j, int64_t left) {
-            store_n(y + row + j, load_n(y + row + j, left) / sum, left);
-        });
-    });
+    each_row<T>(rows, cols, [&](int64_t row) { softmax_row(y + row, x + row, cols); });
 }
 
 // dx (rows, cols) = y (dy - sum of dy y over the row). dx may be dy or y.
