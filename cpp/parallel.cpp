@@ -167,7 +167,11 @@ void set_max_threads(int n) { limit = n; }
 
 int64_t set_serial_work(int64_t work) { return serial_work.exchange(work); }
 
-int team_size(int64_t work) { return work < serial_work ? 1 : max_threads(); }
+int team_size(int64_t work) {
+    const int64_t alone = serial_work;
+    const int64_t least = membership.team ? std::min(alone, kSerialWorkOfTeam) : alone;
+    return work < least ? 1 : max_threads();
+}
 
 void run_team(int threads, void (*body)(void*, int, int), void* context) {
     if (membership.team) return run_in_standing_team(threads, body, context);
@@ -198,6 +202,16 @@ double* shared_sums(double* own) {
     if (!membership.team) return own;
     membership.turn = 1 - membership.turn;
     return membership.team->sums[membership.turn];
+}
+
+void run_by_first(void (*body)(void*), void* context) {
+    if (membership.thread != 0) return;
+    if (!membership.team || membership.team->threads == 1) return body(context);
+    try {
+        body(context);
+    } catch (...) {
+        membership.team->keep_error();
+    }
 }
 
 bool first_of_team() { return membership.thread == 0; }

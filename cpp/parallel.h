@@ -15,6 +15,8 @@ int team_size(int64_t work);
 // Waking a second thread costs 1-3 us where it spins and up to 50 us where it sleeps; 128k
 // multiply-adds take a core about 1.5 us. Tests set 0 to see teams at any size.
 constexpr int64_t kSerialWork = 128 * 1024;
+// The threads of a standing team are awake, and meet whether the work is shared or not.
+constexpr int64_t kSerialWorkOfTeam = 8 * 1024;
 // An element of a pass over memory counts for eight: 0.1 to 0.5 ns from L2 or L3 against 0.01.
 constexpr int64_t kElementCost = 8;
 int64_t set_serial_work(int64_t work);  // returns the limit before
@@ -32,6 +34,10 @@ void run_team(int threads, void (*body)(void*, int, int), void* context);
 // thread, teams are of one. An exception leaves the body of all threads at the end of the team in
 // which it was thrown.
 void run_standing_team(int threads, void (*body)(void*), void* context);
+
+// Runs body(context) in the first thread of a standing team, while the others go on: what it leaves
+// is theirs to read once all have met in the next team, where an exception ends them too.
+void run_by_first(void (*body)(void*), void* context);
 
 // Where the threads of a team leave up to kSharedSums sums for each other: `own` of the one thread
 // that goes on, or in a standing team, where all of them do, memory of the team.
@@ -59,6 +65,12 @@ void standing_team(int threads, Body& body) {
 template <class Body>
 void single(Body&& body) {
     parallel(1, [&](int, int) { body(); });
+}
+
+// body() in the first thread of a standing team, without a barrier.
+template <class Body>
+void by_first(Body&& body) {
+    run_by_first([](void* b) { (*static_cast<Body*>(b))(); }, &body);
 }
 
 struct Range {

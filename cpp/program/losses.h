@@ -20,8 +20,10 @@ class Loss {
         : x(x), mean_(mean), losses_(max_losses), dx_(x.target) {}
     virtual ~Loss() = default;
 
-    // False where the outputs have no loss, such as probabilities beyond 1.
-    bool forward(const Step<T>& step, const Targets<T>& targets) {
+    // then(valid) is called in one thread; not valid are outputs that have no loss, such as
+    // probabilities beyond 1.
+    template <class Then>
+    void forward(const Step<T>& step, const Targets<T>& targets, Then then) {
         compute(step, targets, losses_.get());
         single([&] {
             if (factor_ > 0) {
@@ -31,9 +33,8 @@ class Loss {
                 divisor_ = mean_ ? count(step, targets) : 1;
                 step.k.loss_total(&total, losses_.get(), losses(step), divisor_);
             }
-            valid_ = valid(step);
+            then(valid(step));
         });
-        return valid_;
     }
 
     // The gradient of `share` times the loss.
@@ -63,7 +64,7 @@ class Loss {
     virtual bool valid(const Step<T>&) const { return true; }
 
   private:
-    bool mean_, valid_ = true;
+    bool mean_;
     double divisor_ = 1, factor_ = 0;
     Buffer<T> losses_;
     Gradient<T> dx_;

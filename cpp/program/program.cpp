@@ -373,14 +373,14 @@ struct Program<T>::Run {
             const double l2 = program.adjustments_.l2 / mass;
             const double penalty = l2 > 0 ? program.l2_penalty(k, l2) : 0;
             if (profile) profile->lap(Part::penalty);
-            single([&] { begin_step(); });
+            by_first([&] { begin_step(); });
             for (int64_t b = first; b < last; ++b) {
                 if (!gradient(k, order, b, b > first, mass, l2, profile)) return;
                 order += batches.sizes[b];
             }
             if (l2 > 0) {
                 program.add_l2_gradient(k, l2);
-                single([&] { measured.penalty += penalty * double(rows); });
+                by_first([&] { measured.penalty += penalty * double(rows); });
             }
             program.adjust_gradients(k);
             update(k);
@@ -402,8 +402,7 @@ struct Program<T>::Run {
         for (auto& op : program.operations_) op->forward(step);
         Loss<T>& loss = *program.loss_;
         step.lap(Part::other);
-        const bool valid = loss.forward(step, targets);
-        single([&] { measure(rows, valid); });
+        loss.forward(step, targets, [&](bool valid) { measure(rows, valid); });
         if (ending != Ending::done) return false;
         const T share = T(batches.mass(b) / all);
         loss.backward(step, targets, share);
@@ -414,21 +413,14 @@ struct Program<T>::Run {
     }
 
     Targets<T> gather(const KernelsOf<T>& k, const int64_t* order, int64_t rows) {
+        by_first([&] {
+            for (int64_t i = 0; i < rows; ++i) {
+                if (data.labels) program.labels_[size_t(i)] = data.labels[order[i]];
+                if (data.weights) program.weights_of_batch_.get()[i] = data.weights[order[i]];
+            }
+        });
+        if (!data.labels) k.gather(program.targets_of_batch_.get(), data.targets, order, rows);
         k.gather(program.values_[0].data, data.inputs, order, rows);
-        if (data.labels) {
-            single([&] {
-                for (int64_t i = 0; i < rows; ++i)
-                    program.labels_[size_t(i)] = data.labels[order[i]];
-            });
-        } else {
-            k.gather(program.targets_of_batch_.get(), data.targets, order, rows);
-        }
-        if (data.weights) {
-            single([&] {
-                for (int64_t i = 0; i < rows; ++i)
-                    program.weights_of_batch_.get()[i] = data.weights[order[i]];
-            });
-        }
         return {program.labels_.data(), program.targets_of_batch_.get(),
                 data.weights ? program.weights_of_batch_.get() : nullptr};
     }
