@@ -177,7 +177,7 @@ class PanelUpdate {
         const int64_t blocks = (u_.rows + kBlockK - 1) / kBlockK;
         const int64_t depth = (u_.rows + blocks - 1) / blocks;
         const int64_t columns = panels_.begin(last_) + panels_.width(last_) - panels_.begin(first_);
-        const int64_t x_size = u_.in * depth + kPackSlack;
+        const int64_t x_size = x_place(mine_.tiles, depth);
         // sums of several blocks wait for the last one; else two tiles take turns
         const int64_t sums = blocks > 1 ? columns * u_.in : 2 * kTile;
         dy_ = static_cast<T*>(workspace(size_t(columns * depth + x_size + sums) * sizeof(T)));
@@ -199,10 +199,13 @@ class PanelUpdate {
         g.m = u_.in, g.a = u_.x, g.a_row = 1, g.a_col = u_.in;
         g.n = u_.out, g.b = u_.dy, g.b_row = u_.out, g.b_col = 1;
         pack_b(dy_, g, panels_.begin(first_), panels_.begin(last_) + panels_.width(last_), k0, k1);
-        for (int64_t t = 0; t < mine_.tiles; ++t)
-            pack_a(x_ + rows_.begin(t) * depth, g, rows_.begin(t), rows_of(t), k0, k1);
+        int64_t met = 0;  // the first `tiles` of the share are each of another place in x
         mine_.each([&](int64_t panel, int64_t begin, int64_t end) {
-            for (int64_t t = begin; t < end; ++t) run_tile(panel, t, depth, k0 == 0, several, last);
+            for (int64_t t = begin; t < end; ++t) {
+                if (met++ < mine_.tiles)
+                    pack_a(x_ + x_place(t, depth), g, rows_.begin(t), rows_of(t), k0, k1);
+                run_tile(panel, t, depth, k0 == 0, several, last);
+            }
         });
     }
 
@@ -212,7 +215,7 @@ class PanelUpdate {
         Gemm<T> g{};
         g.c = several ? sums_ + (place - panels_.offset(first_)) : sums_ + (odd_ ? kTile : 0);
         g.c_row = width;
-        const Tile<T> spec{x_ + rows_.begin(t) * depth,
+        const Tile<T> spec{x_ + x_place(t, depth),
                            dy_ + (panels_.begin(panel) - panels_.begin(first_)) * depth,
                            1,
                            count,
@@ -242,6 +245,9 @@ class PanelUpdate {
         waiting_.size = 0;
     }
 
+    // A tile leaves a vector of room behind it, into which it is packed (see pack_a): they are not
+    // packed in their order.
+    int64_t x_place(int64_t t, int64_t depth) const { return rows_.begin(t) * depth + t * W; }
     int64_t rows_of(int64_t t) const { return rows_.begin(t + 1) - rows_.begin(t); }
 
     const PackedUpdate<T>& u_;
