@@ -212,14 +212,15 @@ def as_indices(indices: Iterable[int], n: int, who: str) -> NDArray[np.int64]:
             f"{who}: expected a flat sequence of integer indices, got {given.dtype} values of "
             f"shape {given.shape}; for a boolean mask pass np.flatnonzero(mask)"
         )
-    bad = (given < -n) | (given >= n)
-    if bad.any():
+    if given.min() < -n or given.max() >= n:
+        bad = (given < -n) | (given >= n)
         raise IndexError(
             f"{who}: expected indices from {-n} to {n - 1} into {n} samples, "
             f"got {given[bad][0]} at position {int(bad.argmax())}"
         )
     rows = given.astype(np.int64)
-    return np.where(rows < 0, rows + n, rows)
+    rows[rows < 0] += n
+    return rows
 
 
 def _rows(array: np.ndarray[Any, Any], indices: NDArray[np.int64]) -> np.ndarray[Any, Any]:

@@ -162,9 +162,8 @@ def _ingredients(trainer: Trainer, feed: Feed) -> list[Any]:
     for part in (trainer.model, trainer.loss):
         for module in part.modules() if isinstance(part, Module) else ():
             found += [module, *vars(module).values(), *module._modules.values()]
-            found += [None if b is None else b._array for b in module._buffers.values()]
-    for p in trainer.model.parameters():
-        found += [p, p._array, p.requires_grad]
+            for t in (*module._parameters.values(), *module._buffers.values()):
+                found += [None] if t is None else [t, t._array, t.requires_grad]
     return found
 
 
