@@ -22,19 +22,6 @@ inline bool is_dot(const Gemm<T>& g) {
     return g.n <= kDotColumns && g.a_col == 1 && g.k >= 4 * (g.n - 1);
 }
 
-// Low and High half of each of the two vectors' `Parts` equal parts, those of `a` first.
-template <class T, int Parts, int High, int... I>
-inline Vec<T> halves(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
-    constexpr int W = Simd<T>::width, part = W / Parts, half = part / 2;
-    return __builtin_shufflevector(a, b, (I / half * part + I % half + High * half)...);
-}
-
-// The upper half of the first `Width` lanes, moved to the front.
-template <class T, int Width, int... I>
-inline Vec<T> upper_half(Vec<T> v, std::integer_sequence<int, I...>) {
-    return __builtin_shufflevector(v, v, (I < Width / 2 ? I + Width / 2 : I)...);
-}
-
 // Adds the lanes of each of Count = 2, 4, ... W vectors, all at once: `sums[0]` then holds their
 // sums, in order, with W / Count of each. Per sum it costs 2 shuffles and an addition, where a
 // vector alone costs 20 cycles and more. The additions are those of sum_lanes.
@@ -48,22 +35,6 @@ inline void sum_lanes_of(Vec<T>* sums) {
         }
         sum_lanes_of<T, Count / 2, 2 * Parts>(sums);
     }
-}
-
-// The lanes of v joined by op, halves first.
-template <class T, int Width = Simd<T>::width, class Op>
-inline T fold_lanes(Vec<T> v, Op op) {
-    if constexpr (Width == 1) {
-        return v[0];
-    } else {
-        constexpr auto lanes = std::make_integer_sequence<int, Simd<T>::width>{};
-        return fold_lanes<T, Width / 2>(op(v, upper_half<T, Width>(v, lanes)), op);
-    }
-}
-
-template <class T>
-inline T sum_lanes(Vec<T> v) {
-    return fold_lanes<T>(v, [](Vec<T> a, Vec<T> b) { return a + b; });
 }
 
 // One finished element, with bias, ReLU and mask.

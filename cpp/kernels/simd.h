@@ -1,9 +1,11 @@
-// Vectors of the ISA this file is compiled for, and the loop that runs over them.
+// Vectors of the ISA this file is compiled for, the loop that runs over them, and what joins their
+// lanes.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -147,6 +149,30 @@ inline void store_n(T* p, Vec<T> v, int64_t n) {
 template <class T, class Body>
 inline void for_vectors(int64_t begin, int64_t end, Body body) {
     for (int64_t i = begin; i < end; i += Simd<T>::width) body(i, end - i);
+}
+
+// Low and High half of each of the two vectors' `Parts` equal parts, those of `a` first.
+template <class T, int Parts, int High, int... I>
+inline Vec<T> halves(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
+    constexpr int W = Simd<T>::width, part = W / Parts, half = part / 2;
+    return __builtin_shufflevector(a, b, (I / half * part + I % half + High * half)...);
+}
+
+// The lanes of v joined by op, halves first.
+template <class T, int Parts = 1, class Op>
+inline T fold_lanes(Vec<T> v, Op op) {
+    constexpr int W = Simd<T>::width;
+    if constexpr (Parts == W) {
+        return v[0];
+    } else {
+        constexpr auto lanes = std::make_integer_sequence<int, W>{};
+        return fold_lanes<T, 2 * Parts>(op(v, halves<T, Parts, 1>(v, v, lanes)), op);
+    }
+}
+
+template <class T>
+inline T sum_lanes(Vec<T> v) {
+    return fold_lanes<T>(v, [](Vec<T> a, Vec<T> b) { return a + b; });
 }
 
 }  // namespace

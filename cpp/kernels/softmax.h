@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "../parallel.h"
-#include "dot.h"
 #include "maths.h"
 
 namespace fastnn {

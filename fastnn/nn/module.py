@@ -191,13 +191,11 @@ class Module:
         stack: list[tuple[str, Module]] = [(prefix, self)]  # no recursion: depth has no limit
         while stack:
             name, module = stack.pop()
-            if remove_duplicate:
-                if id(module) in seen:
-                    continue
-                seen.add(id(module))
+            if remove_duplicate and id(module) in seen:
+                continue
+            seen.add(id(module))
             yield name, module
-            below = reversed(module._modules.items())
-            stack.extend([(_join(name, key), m) for key, m in below if m is not None])
+            stack.extend(reversed([(_join(name, key), m) for key, m in module._below()]))
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it, each once."""
