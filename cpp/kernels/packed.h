@@ -109,13 +109,14 @@ struct PanelShare {
 
     template <class T>
     PanelShare(const Panels<T>& panels, int64_t tiles, int thread, int threads) : tiles(tiles) {
+        const int64_t last = panels.count() - 1;  // the only one that may be narrow
         const auto cost = [&](int64_t panel) {
-            return tiles * (panels.width(panel) == kPanel<T> ? kWholeTile : kNarrowTile);
+            return panels.width(panel) == kPanel<T> ? kWholeTile : kNarrowTile;
         };
-        const int64_t whole = panels.count() - 1, work = whole * tiles * kWholeTile + cost(whole);
+        const int64_t work = tiles * (last * kWholeTile + cost(last));
         const auto place = [&](int64_t done) {  // the tile before which `done` of the work is
-            const int64_t panel = smaller(done / (tiles * kWholeTile), whole);
-            return panel * tiles + (done - panel * tiles * kWholeTile) * tiles / cost(panel);
+            const int64_t panel = smaller(done / (tiles * kWholeTile), last);
+            return panel * tiles + (done - panel * tiles * kWholeTile) / cost(panel);
         };
         begin = place(work * thread / threads), end = place(work * (thread + 1) / threads);
     }
