@@ -230,6 +230,14 @@ def test_large_layers() -> None:
              fit={"batch_size": 16}).check((1, 2, 3, 5))  # fmt: skip
 
 
+def test_blocks_of_rows() -> None:
+    """Rows beyond a block of an update: inputs are packed or, where outputs are few, in place."""
+    rng = np.random.default_rng(0)
+    tall = rng.standard_normal((300, 11)).astype(np.float32)
+    Training(lambda: mlp(11, 75, 20, CLASSES), data=(tall, rng.integers(0, CLASSES, 300)),
+             fit={"batch_size": 300}).check((1, 2, 3))  # fmt: skip
+
+
 @pytest.mark.parametrize("isa", fastnn.available_isas())
 def test_each_isa(isa: str) -> None:
     before = fastnn.isa()

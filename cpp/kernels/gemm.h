@@ -30,6 +30,15 @@ constexpr int kWideVectors = 4;
 constexpr int64_t kBlockK = 256;
 constexpr int64_t kBlockN = 512;
 constexpr int kPrefetch = 16;  // steps of k: 3 % on 256 x 512 x 512
+constexpr int kLineVectors = 64 / FASTNN_VECTOR_BYTES;
+
+// Steps of k that a tile's loop makes at once. One of AVX-512's has 28 multiply-adds: what the loop
+// itself takes is little beside them, and its code would be half as much again.
+#if FASTNN_VECTOR_BYTES == 64
+#define FASTNN_UNROLL_STEPS _Pragma("GCC unroll 1")
+#else
+#define FASTNN_UNROLL_STEPS _Pragma("GCC unroll 4")
+#endif
 
 template <class T>
 struct Tile {
@@ -89,12 +98,15 @@ template <class T>
     }
 }
 
-// Packed: the rows of A lie side by side, known at compile time; 14 run-time offsets would not fit
-// the integer registers, and reloading them costs 3 % on operands in the cache.
-template <class T, int MR, int NV, bool Packed>
+// Columns: those of A lie together, a_row = 1, as in a packed tile, [k][rows]; else its rows do,
+// a_k = 1. What is known when compiled need not be computed: 22 instructions a step of k, unrolled,
+// instead of 29 on the 6 x 2 vectors of AVX2 take 8 to 13 % less time where another thread of the
+// core, or of the machine, has its share of them. And 14 run-time offsets would not fit the integer
+// registers: reloading them costs 3 %.
+template <class T, int MR, int NV, bool Columns>
 void tile(const Gemm<T>& g, const Tile<T>& t) {
     constexpr int W = Simd<T>::width;
-    const int64_t a_row = Packed ? 1 : t.a_row;
+    const int64_t a_row = Columns ? 1 : t.a_row, a_k = Columns ? t.a_k : 1;
     const bool whole = g.c_col == 1 && t.cols >= NV * W;
     T* c = g.c + t.i * g.c_row + t.j * g.c_col;
     Vec<T> sum[MR][NV], edge[MR][NV];  // sums are never in memory, so a call cannot have them
@@ -106,8 +118,8 @@ void tile(const Gemm<T>& g, const Tile<T>& t) {
             sum[i][v] = whole ? load(c + i * g.c_row + v * W) : edge[i][v];
     }
     const T *a = t.a, *b = t.b;
-    for (int64_t p = 0; p < t.k; ++p, a += t.a_k, b += t.b_k) {
-        FASTNN_UNROLL for (int v = 0; v < NV; ++v)
+    FASTNN_UNROLL_STEPS for (int64_t p = 0; p < t.k; ++p, a += a_k, b += t.b_k) {
+        FASTNN_UNROLL for (int v = 0; v < NV; v += kLineVectors)
             __builtin_prefetch(b + kPrefetch * t.b_k + v * W);
         Vec<T> row[NV];
         FASTNN_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * W);
@@ -133,16 +145,24 @@ void tile(const Gemm<T>& g, const Tile<T>& t) {
 template <class T>
 using TileFn = void (*)(const Gemm<T>&, const Tile<T>&);
 
-template <class T, int NV, bool Packed, int... Rows>
-inline TileFn<T> tile_of_rows(int64_t rows, std::integer_sequence<int, Rows...>) {
-    static constexpr TileFn<T> table[] = {&tile<T, Rows + 1, NV, Packed>...};
+template <class T, int NV, bool Columns, int... Rows>
+inline TileFn<T> tile_fn(int64_t rows, std::integer_sequence<int, Rows...>) {
+    static constexpr TileFn<T> table[] = {&tile<T, Rows + 1, NV, Columns>...};
     return table[rows - 1];
 }
 
-template <class T, int NV, bool Packed>
-inline TileFn<T> tile_fn(int64_t rows) {
+// Computes a tile of so many rows and NV vectors; a_row or a_k is 1.
+template <int NV, class T>
+inline void run_tile(const Gemm<T>& g, const Tile<T>& t, int64_t rows) {
     constexpr int most = NV == kWideVectors ? kWideRows : kTileRows;
-    return tile_of_rows<T, NV, Packed>(rows, std::make_integer_sequence<int, most>{});
+    constexpr auto counts = std::make_integer_sequence<int, most>{};
+    (t.a_k == 1 ? tile_fn<T, NV, false>(rows, counts) : tile_fn<T, NV, true>(rows, counts))(g, t);
+}
+
+// Whether tiles can read A in place: its rows or its columns lie together.
+template <class T>
+inline bool tiles_read(const Gemm<T>& g) {
+    return g.a_row == 1 || g.a_col == 1;
 }
 
 // `rows` cut into tiles as equal as can be: 100 is 4 x 13 + 4 x 12, not 7 x 14 + 2.
@@ -160,28 +180,30 @@ void pack_b(T* to, const Gemm<T>& g, int64_t j0, int64_t j1, int64_t k0, int64_t
     constexpr int W = Simd<T>::width, panel = kPanelVectors * W;
     const int64_t depth = k1 - k0;
     const T* const from = g.b + k0 * g.b_row;
-    const auto pack = [&](int64_t j, auto&& body) {  // body(place, its stride, columns left)
-        const int64_t first = (j - j0) / panel * panel;
-        const int64_t width = j1 - j0 - first > W ? panel : W;
-        body(to + first * depth + (j - j0 - first), width, g.n - j);
-    };
     if (g.b_col == 1) {
-        for (int64_t p = 0; p < depth; ++p)
-            for (int64_t j = j0; j < j1; j += W)
-                pack(j, [&](T* place, int64_t stride, int64_t cols) {
-                    store(place + p * stride,
-                          cols > 0 ? load_n(from + p * g.b_row + j, cols) : Vec<T>{});
-                });
+        const int64_t whole = j0 + (smaller(j1, g.n) - j0) / panel * panel;
+        const int64_t width = j1 - whole > W ? panel : W;  // of the last, if there is one more
+        for (int64_t p = 0; p < depth; ++p) {
+            const T* const row = from + p * g.b_row;
+            for (int64_t j = j0; j < whole; j += panel)
+                FASTNN_UNROLL for (int v = 0; v < kPanelVectors; ++v)
+                    store(to + (j - j0) * depth + p * panel + v * W, load(row + j + v * W));
+            T* const last = to + (whole - j0) * depth + p * width;
+            for (int64_t j = whole; j < j1; j += W)
+                store(last + (j - whole), j < g.n ? load_n(row + j, g.n - j) : Vec<T>{});
+        }
         return;
     }
-    for (int64_t j = j0; j < j1; j += W)
-        pack(j, [&](T* place, int64_t stride, int64_t cols) {
-            for (int64_t p = 0; p < depth; p += W) {
-                const T* const block = from + j * g.b_col + p * g.b_row;
-                for (int i = W; i < 2 * W; ++i) __builtin_prefetch(block + i * g.b_col);
-                transpose(place + p * stride, stride, W, block, g.b_col, g.b_row, cols, depth - p);
-            }
-        });
+    for (int64_t j = j0; j < j1; j += W) {
+        const int64_t first = j0 + (j - j0) / panel * panel;
+        const int64_t width = j1 - first > W ? panel : W;
+        T* const place = to + (first - j0) * depth + (j - first);
+        for (int64_t p = 0; p < depth; p += W) {
+            const T* const block = from + j * g.b_col + p * g.b_row;
+            for (int i = W; i < 2 * W; ++i) __builtin_prefetch(block + i * g.b_col);
+            transpose(place + p * width, width, W, block, g.b_col, g.b_row, g.n - j, depth - p);
+        }
+    }
 }
 
 // A tile [k][rows] of A. Where rows < W whole vectors are stored all the same (a partial store
@@ -189,12 +211,25 @@ void pack_b(T* to, const Gemm<T>& g, int64_t j0, int64_t j1, int64_t k0, int64_t
 // has room for kPackSlack elements more than the tile has.
 constexpr int64_t kPackSlack = 64;
 
+// Whole vectors of columns: to test each for the end of its row took 10 % of the update of 784 x
+// 100 weights.
+template <int Vectors, class T>
+inline void pack_columns(T* to, const T* from, int64_t step, int64_t rows, int64_t depth) {
+    constexpr int W = Simd<T>::width;
+    _Pragma("GCC unroll 4") for (int64_t p = 0; p < depth; ++p)
+        FASTNN_UNROLL for (int v = 0; v < Vectors; ++v)
+            store(to + p * rows + v * W, load(from + p * step + v * W));
+}
+
 template <class T>
 void pack_a(T* to, const Gemm<T>& g, int64_t i, int64_t rows, int64_t k0, int64_t k1) {
     constexpr int W = Simd<T>::width;
     const int64_t depth = k1 - k0, left = g.m - i;  // rows of A from i on, the tile's and more
     const T* from = g.a + i * g.a_row + k0 * g.a_col;
     if (g.a_row == 1) {
+        if (rows <= W && left >= W) return pack_columns<1>(to, from, g.a_col, rows, depth);
+        if (rows > W && rows <= 2 * W && left >= 2 * W)
+            return pack_columns<2>(to, from, g.a_col, rows, depth);
         for (int64_t p = 0; p < depth; ++p)
             for (int64_t v = 0; v < rows; v += W)
                 store(to + p * rows + v, load_n(from + p * g.a_col + v, left - v));
@@ -217,7 +252,7 @@ inline bool reads_a_in_place(int64_t columns) {
 template <class T>
 void gemm_block(const Gemm<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
     constexpr int W = Simd<T>::width, panel = kPanelVectors * W;
-    const bool in_place = reads_a_in_place<T>(j1 - j0);
+    const bool in_place = tiles_read(g) && reads_a_in_place<T>(j1 - j0);
     const RowTiles tiles(i1 - i0, kTileRows);
     const int64_t blocks = g.k > kBlockK ? (g.k + kBlockK - 1) / kBlockK : 1;
     const int64_t depth = (g.k + blocks - 1) / blocks;
@@ -244,16 +279,14 @@ void gemm_block(const Gemm<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
                              0,
                              block == 0,
                              block + 1 == blocks};
-                const TileFn<T> wide =
-                    in_place ? tile_fn<T, 2, false>(rows) : tile_fn<T, 2, true>(rows);
                 for (; je - spec.j > W; spec.j += panel, spec.b += panel * spec.k) {
                     spec.cols = smaller(g.n, je) - spec.j;
-                    wide(g, spec);
+                    run_tile<kPanelVectors>(g, spec, rows);
                 }
                 if (spec.j >= je) continue;
                 spec.cols = smaller(g.n, je) - spec.j;
                 spec.b_k = W;
-                (in_place ? tile_fn<T, 1, false>(rows) : tile_fn<T, 1, true>(rows))(g, spec);
+                run_tile<1>(g, spec, rows);
             }
         }
     }
@@ -269,29 +302,29 @@ template <class T>
 void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1) {
     constexpr int W = Simd<T>::width;
     const int64_t end = smaller(g.n, j1), whole = j0 + (end - j0) / W * W;
-    const auto run = [&](TileFn<T> fn, int64_t k, int64_t depth, int64_t j, const T* b, int64_t b_k,
-                         int64_t cols) {
-        fn(g, Tile<T>{g.a + k * g.a_col, b, g.a_row, g.a_col, b_k, depth, 0, j, cols, k == 0,
-                      k + depth == g.k});
+    const auto tile_at = [&](int64_t k, int64_t depth, int64_t j, const T* b, int64_t b_k,
+                             int64_t cols) {
+        return Tile<T>{g.a + k * g.a_col, b, g.a_row, g.a_col, b_k, depth, 0, j, cols, k == 0,
+                       k + depth == g.k};
     };
     for (int64_t k = 0; k < g.k && whole > j0; k += kStreamRows) {
         const int64_t depth = smaller(kStreamRows, g.k - k);
         int64_t j = j0;
-        const auto run_while_whole = [&](TileFn<T> fn, int64_t width) {
-            for (; j + width <= whole; j += width)
-                run(fn, k, depth, j, g.b + k * g.b_row + j, g.b_row, width);
+        const auto run_while_whole = [&](auto vectors) {
+            constexpr int NV = vectors.value;
+            for (; j + NV * W <= whole; j += NV * W)
+                run_tile<NV>(g, tile_at(k, depth, j, g.b + k * g.b_row + j, g.b_row, NV * W), g.m);
         };
-        if (g.m <= kWideRows)
-            run_while_whole(tile_fn<T, kWideVectors, false>(g.m), kWideVectors * W);
-        run_while_whole(tile_fn<T, 2, false>(g.m), 2 * W);
-        run_while_whole(tile_fn<T, 1, false>(g.m), W);
+        if (g.m <= kWideRows) run_while_whole(std::integral_constant<int, kWideVectors>{});
+        run_while_whole(std::integral_constant<int, 2>{});
+        run_while_whole(std::integral_constant<int, 1>{});
     }
     if (whole == end) return;
-    const TileFn<T> last = tile_fn<T, 1, false>(g.m);
-    if (end - W >= j0) return run(last, 0, g.k, end - W, g.b + end - W, g.b_row, W);
+    if (end - W >= j0)
+        return run_tile<1>(g, tile_at(0, g.k, end - W, g.b + end - W, g.b_row, W), g.m);
     T* const packed = static_cast<T*>(workspace(size_t(g.k * W) * sizeof(T)));
     pack_b(packed, g, whole, whole + W, 0, g.k);
-    run(last, 0, g.k, whole, packed, W, end - whole);
+    run_tile<1>(g, tile_at(0, g.k, whole, packed, W, end - whole), g.m);
 }
 
 // The same against a column-major B, such as a layer's weights: they are transposed a few panels at
@@ -308,17 +341,21 @@ void gemm_few_rows_turned(const Gemm<T>& g, int64_t j0, int64_t j1) {
         // only the last vector of a tile may be incomplete
         while (width > W && ((width == most && g.m > kWideRows) || j + width - W >= end))
             width /= 2;
-        const TileFn<T> fn = width == most    ? tile_fn<T, kWideVectors, false>(g.m)
-                             : width == 2 * W ? tile_fn<T, 2, false>(g.m)
-                                              : tile_fn<T, 1, false>(g.m);
         for (int64_t k = 0; k < g.k; k += kTurnedDepth) {
             const int64_t depth = smaller(kTurnedDepth, g.k - k);
             for (int64_t v = 0; v < width; v += W)
                 for (int64_t p = 0; p < depth; p += W)
                     transpose(panel + p * width + v, width, W, g.b + (j + v) * g.b_col + k + p,
                               g.b_col, 1, end - j - v, depth - p);
-            fn(g, Tile<T>{g.a + k * g.a_col, panel, g.a_row, g.a_col, width, depth, 0, j, end - j,
-                          k == 0, k + depth == g.k});
+            const Tile<T> spec{
+                g.a + k * g.a_col, panel,  g.a_row,         g.a_col, width, depth, 0, j,
+                end - j,           k == 0, k + depth == g.k};
+            if (width == most)
+                run_tile<kWideVectors>(g, spec, g.m);
+            else if (width == 2 * W)
+                run_tile<2>(g, spec, g.m);
+            else
+                run_tile<1>(g, spec, g.m);
         }
     }
 }
@@ -358,7 +395,8 @@ void gemm(const Gemm<T>& given) {
         // such as dW of a layer with few inputs: C^T = B^T A^T has its long side along the vectors
         g = {g.n, g.m, g.k, g.b, g.b_col, g.b_row, g.a, g.a_col, g.a_row, g.c, g.c_col, g.c_row};
     }
-    const bool few_rows = g.m <= kTileRows && (g.b_col == 1 || g.b_row == 1) && g.k > 0;
+    const bool few_rows =
+        g.m <= kTileRows && (g.b_col == 1 || g.b_row == 1) && g.k > 0 && tiles_read(g);
     parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
         const Grid grid = few_rows ? Grid{1, threads} : choose_grid(g, threads);
         const Range rows = share(g.m, 1, thread / grid.cols, grid.rows);

@@ -162,9 +162,10 @@ void packed_product(const Gemm<T>& g, const T* packed) {
                                        g.n - j,
                                        block == 0,
                                        block + 1 == blocks};
-                    const TileFn<T> fn = width == kPanel<T> ? tile_fn<T, 2, false>(count)
-                                                            : tile_fn<T, 1, false>(count);
-                    fn(g, spec);
+                    if (width == kPanel<T>)
+                        run_tile<kPanelVectors>(g, spec, count);
+                    else
+                        run_tile<1>(g, spec, count);
                 }
             }
         });
@@ -213,48 +214,53 @@ class PanelUpdate {
         g.m = u_.in, g.a = u_.x, g.a_row = 1, g.a_col = u_.in;
         g.n = u_.out, g.b = u_.dy, g.b_row = u_.out, g.b_col = 1;
         pack_b(dy_, g, panels_.begin(first_), panels_.begin(last_) + panels_.width(last_), k0, k1);
+        Tile<T> tile{};
+        tile.a_row = 1, tile.k = depth, tile.first = k0 == 0, tile.last = last;
+        Gemm<T> sums{};
+        const bool in_place = reads_a_in_place<T>(panels_.begin(last_) + panels_.width(last_) -
+                                                  panels_.begin(first_));
         int64_t met = 0;  // the first `tiles` of the share are each of another place in x
         mine_.each([&](int64_t panel, int64_t begin, int64_t end) {
+            const int64_t width = panels_.width(panel);
+            sums.c_row = tile.b_k = tile.cols = width;
+            tile.b = dy_ + (panels_.begin(panel) - panels_.begin(first_)) * depth;
             for (int64_t t = begin; t < end; ++t) {
-                if (met++ < mine_.tiles)
-                    pack_a(x_ + x_place(t, depth), g, rows_.begin(t), rows_of(t), k0, k1);
-                run_tile(panel, t, depth, k0 == 0, several, last);
+                const int64_t row = rows_.begin(t), count = rows_.begin(t + 1) - row;
+                const int64_t place = panels_.offset(panel) + row * width;
+                if (in_place) {
+                    tile.a = u_.x + k0 * u_.in + row, tile.a_k = u_.in;
+                } else {
+                    T* const x = x_ + x_place(t, depth);
+                    if (met++ < mine_.tiles) pack_a(x, g, row, count, k0, k1);
+                    tile.a = x, tile.a_k = count;
+                }
+                sums.c =
+                    several ? sums_ + (place - panels_.offset(first_)) : sums_ + (odd_ ? kTile : 0);
+                if (width == kPanel<T>)
+                    run_tile<kPanelVectors>(sums, tile, count);
+                else
+                    run_tile<1>(sums, tile, count);
+                if (!last) continue;
+                make_waiting_step(place);
+                waiting_ = {sums.c, place, count * width};
+                odd_ = !odd_;
             }
         });
-    }
-
-    void run_tile(int64_t panel, int64_t t, int64_t depth, bool first, bool several, bool last) {
-        const int64_t width = panels_.width(panel), count = rows_of(t);
-        const int64_t place = panels_.offset(panel) + rows_.begin(t) * width;
-        Gemm<T> g{};
-        g.c = several ? sums_ + (place - panels_.offset(first_)) : sums_ + (odd_ ? kTile : 0);
-        g.c_row = width;
-        const Tile<T> spec{x_ + x_place(t, depth),
-                           dy_ + (panels_.begin(panel) - panels_.begin(first_)) * depth,
-                           1,
-                           count,
-                           width,
-                           depth,
-                           0,
-                           0,
-                           width,
-                           first,
-                           last};
-        (width == kPanel<T> ? tile_fn<T, 2, true>(count) : tile_fn<T, 1, true>(count))(g, spec);
-        if (!last) return;
-        make_waiting_step(place);
-        waiting_ = {g.c, place, count * width};
-        odd_ = !odd_;
     }
 
     // And asks for what the next one needs, line by line: all at once would fill the queue of
     // misses.
     void make_waiting_step(int64_t next) {
-        for (int64_t v = 0; v < waiting_.size; v += W) {
-            step_.prefetch(next + v);
-            const Vec<T> grad = load(waiting_.sums + v);
-            const int64_t place = waiting_.place + v;
-            step_(u_.l2 > 0 ? with_l2<T>(grad, l2_, load(u_.weights.w + place)) : grad, place, W);
+        // what is stored may lie anywhere, for all the compiler knows: it would read these again
+        const Rule step = step_;
+        const Vec<T> l2 = l2_;
+        const bool penalty = u_.l2 > 0;
+        const T *const sums = waiting_.sums, *const weights = u_.weights.w + waiting_.place;
+        const int64_t place = waiting_.place, size = waiting_.size;
+        for (int64_t v = 0; v < size; v += W) {
+            step.prefetch(next + v);
+            const Vec<T> grad = load(sums + v);
+            step(penalty ? with_l2<T>(grad, l2, load(weights + v)) : grad, place + v, W);
         }
         waiting_.size = 0;
     }
@@ -262,7 +268,6 @@ class PanelUpdate {
     // A tile leaves a vector of room behind it, into which it is packed (see pack_a): they are not
     // packed in their order.
     int64_t x_place(int64_t t, int64_t depth) const { return rows_.begin(t) * depth + t * W; }
-    int64_t rows_of(int64_t t) const { return rows_.begin(t + 1) - rows_.begin(t); }
 
     const PackedUpdate<T>& u_;
     const PanelShare& mine_;
@@ -279,14 +284,19 @@ class PanelUpdate {
     bool odd_ = false;
 };
 
-// The biases of a panel: their gradients are the sums of the columns of dy.
+// The biases of columns [begin, end): their gradients are the sums of the columns of dy. Four
+// vectors at once, as each sum waits for the one before.
 template <class T, class Rule>
 void update_biases(const PackedUpdate<T>& u, int64_t begin, int64_t end, const Rule& step) {
-    for_vectors<T>(begin, smaller(end, u.out), [&](int64_t c, int64_t) {
-        Vec<T> sum{};
-        for (int64_t i = 0; i < u.rows; ++i) sum += load_n(u.dy + i * u.out + c, u.out - c);
-        step(sum, c, u.out - c);
-    });
+    constexpr int W = Simd<T>::width, kAtOnce = 4;
+    for (int64_t c = begin; c < end; c += kAtOnce * W) {
+        Vec<T> sums[kAtOnce] = {};
+        for (int64_t i = 0; i < u.rows; ++i)
+            FASTNN_UNROLL for (int v = 0; v < kAtOnce; ++v) if (c + v * W < end) sums[v] +=
+                load_n(u.dy + i * u.out + c + v * W, end - c - v * W);
+        FASTNN_UNROLL for (int v = 0; v < kAtOnce; ++v) if (c + v * W < end)
+            step(sums[v], c + v * W, end - c - v * W);
+    }
 }
 
 // Weights and biases after a step with the gradients dy^T x and the column sums of dy.
@@ -303,10 +313,10 @@ void packed_update(const PackedUpdate<T>& u) {
             if (mine.begin == mine.end) return;
             PanelUpdate<T, Rule>(u, mine, step).run();
             if (!u.bias.w) return;
-            mine.each([&](int64_t panel, int64_t first, int64_t) {
-                const int64_t j = panels.begin(panel);
-                if (first == 0) update_biases(u, j, j + panels.width(panel), bias_step);
-            });
+            // those of the panels whose first tile is this thread's
+            const int64_t begin = (mine.begin + tiles - 1) / tiles;
+            const int64_t end = (mine.end + tiles - 1) / tiles;
+            update_biases(u, panels.begin(begin), smaller(panels.begin(end), u.out), bias_step);
         });
     });
 }

@@ -57,7 +57,7 @@ inline Vec<T> broadcast(T value) {
 // NaN passes through: a diverged training must show, not be clipped to 0.
 template <class T>
 inline Vec<T> relu(Vec<T> v) {
-    return v > Vec<T>{} ? v : v != v ? v : Vec<T>{};
+    return v <= Vec<T>{} ? Vec<T>{} : v;
 }
 
 // IEEE's square root; the compiler makes one instruction of the loop.

@@ -212,14 +212,16 @@ def as_indices(indices: Iterable[int], n: int, who: str) -> NDArray[np.int64]:
             f"{who}: expected a flat sequence of integer indices, got {given.dtype} values of "
             f"shape {given.shape}; for a boolean mask pass np.flatnonzero(mask)"
         )
-    if given.min() < -n or given.max() >= n:
+    least = given.min()
+    if least < -n or given.max() >= n:
         bad = (given < -n) | (given >= n)
         raise IndexError(
             f"{who}: expected indices from {-n} to {n - 1} into {n} samples, "
             f"got {given[bad][0]} at position {int(bad.argmax())}"
         )
     rows = given.astype(np.int64)
-    rows[rows < 0] += n
+    if least < 0:
+        rows[rows < 0] += n
     return rows
 
 

@@ -170,8 +170,10 @@ class DataLoader(Generic[T_co]):
     def _order(self, n: int) -> NDArray[np.int64]:
         if not self.shuffle:
             return np.arange(n)
-        if isinstance(self.generator, OrderSource):
-            return as_indices(self.generator.next_order(n), n, "generator")
+        # not isinstance: of a protocol it takes 30 us, a tenth of an epoch of small data
+        next_order = getattr(self.generator, "next_order", None)
+        if next_order is not None:
+            return as_indices(next_order(n), n, "generator")
         seed = draw_seed(self.generator)
         if not isinstance(self.generator, int | np.integer):
             return epoch_order(n, seed)
