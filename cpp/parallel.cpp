@@ -116,16 +116,24 @@ struct StandingTeam {
 struct Membership {
     StandingTeam* team = nullptr;
     int thread = 0;
-    int turn = 0;  // of the sums
+    int turn = 0;      // of the sums
+    int64_t rows = 0;  // of the calls of run_rows since the last meeting; 0: there were none
 };
 thread_local Membership membership;
 
 struct TeamIsOver {};  // thrown in threads where nothing went wrong
 
+void meet(StandingTeam& team) {
+    membership.rows = 0;
+    team.meeting.wait([&] { team.over = bool(team.error); });
+    if (team.over) throw TeamIsOver();
+}
+
 void run_in_standing_team(int threads, void (*body)(void*, int, int), void* context) {
     const Membership& member = membership;
     StandingTeam& team = *member.team;
     if (team.threads == 1) return body(context, 0, 1);
+    if (member.rows) meet(team);
     try {
         if (threads > 1)
             body(context, member.thread, team.threads);
@@ -134,8 +142,7 @@ void run_in_standing_team(int threads, void (*body)(void*, int, int), void* cont
     } catch (...) {
         team.keep_error();
     }
-    team.meeting.wait([&] { team.over = bool(team.error); });
-    if (team.over) throw TeamIsOver();
+    meet(team);
 }
 
 // One thread's time in a standing team.
@@ -207,6 +214,24 @@ void run_team(int threads, void (*body)(void*, int, int), void* context) {
     (void)threads;
     const FlushDenormals flush;
     body(context, 0, 1);
+}
+
+void run_rows(int64_t rows, int64_t work, void (*body)(void*, int64_t, int64_t), void* context) {
+    const auto run_share = [&](int thread, int threads) {
+        const Range mine = share(rows, 1, thread, threads);
+        if (mine.begin < mine.end) body(context, mine.begin, mine.end);
+    };
+    StandingTeam* const team = membership.team;
+    if (!team)
+        return parallel(team_size(work), [&](int thread, int all) { run_share(thread, all); });
+    if (team->threads == 1) return run_share(0, 1);
+    if (membership.rows && membership.rows != rows) meet(*team);
+    membership.rows = rows;
+    try {
+        run_share(membership.thread, team->threads);
+    } catch (...) {
+        team->keep_error();
+    }
 }
 
 double* shared_sums(double* own) {

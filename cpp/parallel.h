@@ -31,12 +31,18 @@ void run_team(int threads, void (*body)(void*, int, int), void* context);
 // Runs body(context) in each of `threads` threads, which stay together until it ends: teams that it
 // asks for are made of them, at the price of a barrier (0.2 us) instead of a fork and a join. What
 // depends on the thread is left to those teams, so all take the same way through the body. With one
-// thread, teams are of one. An exception leaves the body of all threads at the end of the team in
-// which it was thrown.
+// thread, teams are of one. An exception leaves the body of all threads where they meet next.
 void run_standing_team(int threads, void (*body)(void*), void* context);
 
+// Runs body(context, begin, end) once in each thread of a team, each with its share of `rows` rows
+// of a batch, which are its own: the body reads and writes no others. So the threads of a standing
+// team need not wait for each other from one such call to the next over as many rows, which find
+// what they left for themselves; all meet before anything else is done.
+void run_rows(int64_t rows, int64_t work, void (*body)(void*, int64_t, int64_t), void* context);
+
 // Runs body(context) in the first thread of a standing team, while the others go on: what it leaves
-// is theirs to read once all have met in the next team, where an exception ends them too.
+// is theirs to read once all have met in the next team, where an exception ends them too. It may
+// come before all have met after run_rows, so it reads no rows of theirs.
 void run_by_first(void (*body)(void*), void* context);
 
 // Where the threads of a team leave up to kSharedSums sums for each other: `own` of the one thread
@@ -91,6 +97,14 @@ void parallel_for(int64_t n, int64_t grain, int64_t cost, Body&& body) {
         const Range mine = share(n, grain, thread, threads);
         if (mine.begin < mine.end) body(mine.begin, mine.end);
     });
+}
+
+// body(begin, end) over the rows of a batch, as run_rows does. `cost` is the work of one row.
+template <class Body>
+void parallel_rows(int64_t rows, int64_t cost, Body&& body) {
+    run_rows(
+        rows, rows * cost,
+        [](void* b, int64_t begin, int64_t end) { (*static_cast<Body*>(b))(begin, end); }, &body);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 template <class T>
 void gather_rows(T* rows, const uint8_t* source, const int64_t* index, T divisor, int64_t count,
                  int64_t cols) {
-    parallel_for(count, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
+    parallel_rows(count, cols * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const uint8_t* from = source + index[i] * cols;
             T* to = rows + i * cols;
@@ -25,7 +25,7 @@ void gather_rows(T* rows, const uint8_t* source, const int64_t* index, T divisor
 template <class T, class S>
 void gather_from(T* rows, const Source<T>& source, const int64_t* index, int64_t count) {
     const int64_t cols = source.cols;
-    parallel_for(count, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
+    parallel_rows(count, cols * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const S* from = static_cast<const S*>(source.data) + index[i] * cols;
             T* to = rows + i * cols;
@@ -43,7 +43,7 @@ void gather_from(T* rows, const Source<T>& source, const int64_t* index, int64_t
 template <class T>
 void gather_values(T* rows, const Source<T>& source, const int64_t* index, int64_t count) {
     const int64_t cols = source.cols;
-    parallel_for(count, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
+    parallel_rows(count, cols * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const uint8_t* from = static_cast<const uint8_t*>(source.data) + index[i] * cols;
             for (int64_t j = 0; j < cols; ++j) rows[i * cols + j] = source.values[from[j]];

@@ -60,7 +60,7 @@ template <class T>
 void softmax_cross_entropy_forward(T* losses, T* probabilities, const T* logits,
                                    const int64_t* labels, int64_t rows, int64_t classes,
                                    const CrossEntropy<T>& rule) {
-    parallel_for(rows, 1, classes * 16, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, classes * 16, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const T* z = logits + i * classes;
             const Normalizer<T> of = softmax_row(probabilities + i * classes, z, classes);
@@ -84,7 +84,7 @@ void softmax_cross_entropy_backward(T* dlogits, const LossGrad<T>& dlosses, cons
                                     const int64_t* labels, int64_t rows, int64_t classes,
                                     const CrossEntropy<T>& rule) {
     const T share_sum = rule.share > T(0) ? soft_target_sum<T>(rule, nullptr, classes) : T(0);
-    parallel_for(rows, 1, classes, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, classes, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const T* p = probabilities + i * classes;
             T* dz = dlogits + i * classes;
@@ -117,7 +117,7 @@ void softmax_cross_entropy_backward(T* dlogits, const LossGrad<T>& dlosses, cons
 template <class T>
 void soft_cross_entropy_forward(T* losses, T* probabilities, const T* logits, const T* targets,
                                 int64_t rows, int64_t classes, const CrossEntropy<T>& rule) {
-    parallel_for(rows, 1, classes * 16, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, classes * 16, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const T* z = logits + i * classes;
             const Normalizer<T> of = softmax_row(probabilities + i * classes, z, classes);
@@ -132,7 +132,7 @@ template <class T>
 void soft_cross_entropy_backward(T* dlogits, const LossGrad<T>& dlosses, const T* probabilities,
                                  const T* targets, int64_t rows, int64_t classes,
                                  const CrossEntropy<T>& rule) {
-    parallel_for(rows, 1, classes * 4, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, classes * 4, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const T* t = targets + i * classes;
             const T total = soft_target_sum(rule, t, classes);
@@ -147,7 +147,7 @@ template <class T>
 void soft_cross_entropy_backward_target(T* dtargets, const LossGrad<T>& dlosses, const T* logits,
                                         int64_t rows, int64_t classes,
                                         const CrossEntropy<T>& rule) {
-    parallel_for(rows, 1, classes * 16, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, classes * 16, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const T* z = logits + i * classes;
             T* dt = dtargets + i * classes;
@@ -166,7 +166,7 @@ void soft_cross_entropy_backward_target(T* dtargets, const LossGrad<T>& dlosses,
 template <class T>
 void nll_forward(T* losses, const T* x, const int64_t* labels, int64_t rows, int64_t classes,
                  const CrossEntropy<T>& rule) {
-    parallel_for(rows, 1, kElementCost, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const int64_t label = labels[i];
             const bool ignored = label == rule.ignore_index;
@@ -180,7 +180,7 @@ void nll_forward(T* losses, const T* x, const int64_t* labels, int64_t rows, int
 template <class T>
 void nll_backward(T* dx, const LossGrad<T>& dlosses, const int64_t* labels, int64_t rows,
                   int64_t classes, const CrossEntropy<T>& rule) {
-    parallel_for(rows, 1, classes, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, classes, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const int64_t label = labels[i];
             fill_row(dx + i * classes, T(0), classes);

@@ -223,7 +223,7 @@ inline ChannelRuns<T> row_of(int64_t row, int64_t rows, int64_t cols) {
 template <class T>
 void layer_norm_forward(T* y, T* mean, T* inverse, const T* x, const T* weight, const T* bias,
                         int64_t rows, int64_t cols, T eps) {
-    parallel_for(rows, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, cols * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) {
             const Moments<T> of = moments(row_of<T>(row, rows, cols), x);
             const Vec<T> r = inverse_deviation(of.variance, eps);
@@ -244,7 +244,7 @@ template <class T>
 void layer_norm_backward(T* dx, const T* dy, const T* x, const T* mean, const T* inverse,
                          const T* weight, int64_t rows, int64_t cols) {
     const Vec<T> count = broadcast(T(cols));
-    parallel_for(rows, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, cols * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) {
             const T *dy_row = dy + row * cols, *x_row = x + row * cols;
             const Vec<T> center = broadcast(mean[row]);

@@ -135,39 +135,50 @@ struct PanelShare {
 // that fit the L1 cache would cost more, 3 %, as C is loaded and stored again for each.
 constexpr int64_t kPackedBlockK = 1024;
 
+// A few tiles of C, those of the rows from i0 on, times a panel.
+template <class T>
+void multiply_panel(const Gemm<T>& g, const T* packed, int64_t panel, int64_t i0, RowTiles rows,
+                    int64_t first, int64_t last) {
+    const Panels<T> panels{g.n, g.k};
+    const int64_t width = panels.width(panel), j = panels.begin(panel);
+    const int64_t blocks = (g.k + kPackedBlockK - 1) / kPackedBlockK;
+    for (int64_t block = 0; block < blocks; ++block) {
+        const int64_t k0 = g.k * block / blocks, k1 = g.k * (block + 1) / blocks;
+        const T* const b = packed + panels.offset(panel) + k0 * width;
+        for (int64_t t = first; t < last; ++t) {
+            const int64_t i = i0 + rows.begin(t), count = i0 + rows.begin(t + 1) - i;
+            const Tile<T> spec{
+                g.a + i * g.a_row + k0, b, g.a_row, 1, width, k1 - k0, i, j, g.n - j, block == 0,
+                block + 1 == blocks};
+            if (width == kPanel<T>)
+                run_tile<kPanelVectors>(g, spec, count);
+            else
+                run_tile<1>(g, spec, count);
+        }
+    }
+}
+
 // C (m, n) = A (m, k) times packed panels, with the epilogues of gemm: g.b is not looked at, A and
 // C have rows that lie together. A is read in place: to pack it costs as much as it wins, 2 to 3 %.
+//
+// Shared by rows where the weights are fewer than the inputs, of which each thread then reads its
+// own part alone; else by panels, so that a core reads its own part of the weights.
 template <class T>
 void packed_product(const Gemm<T>& g, const T* packed) {
     const Panels<T> panels{g.n, g.k};
+    if (g.n <= g.m && g.m >= kTileRows * max_threads()) {
+        parallel_rows(g.m, g.n * g.k, [&](int64_t begin, int64_t end) {
+            const RowTiles rows(end - begin, kTileRows);
+            for (int64_t panel = 0; panel < panels.count(); ++panel)
+                multiply_panel(g, packed, panel, begin, rows, 0, rows.tiles);
+        });
+        return;
+    }
     const RowTiles rows(g.m, kTileRows);
-    const int64_t blocks = (g.k + kPackedBlockK - 1) / kPackedBlockK;
     parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
         const PanelShare mine(panels, rows.tiles, thread, threads);
         mine.each([&](int64_t panel, int64_t first, int64_t last) {
-            const int64_t width = panels.width(panel), j = panels.begin(panel);
-            for (int64_t block = 0; block < blocks; ++block) {
-                const int64_t k0 = g.k * block / blocks, k1 = g.k * (block + 1) / blocks;
-                const T* const b = packed + panels.offset(panel) + k0 * width;
-                for (int64_t t = first; t < last; ++t) {
-                    const int64_t i = rows.begin(t), count = rows.begin(t + 1) - i;
-                    const Tile<T> spec{g.a + i * g.a_row + k0,
-                                       b,
-                                       g.a_row,
-                                       1,
-                                       width,
-                                       k1 - k0,
-                                       i,
-                                       j,
-                                       g.n - j,
-                                       block == 0,
-                                       block + 1 == blocks};
-                    if (width == kPanel<T>)
-                        run_tile<kPanelVectors>(g, spec, count);
-                    else
-                        run_tile<1>(g, spec, count);
-                }
-            }
+            multiply_panel(g, packed, panel, 0, rows, first, last);
         });
     });
 }

@@ -67,7 +67,7 @@ inline Normalizer<T> softmax_row(T* y, const T* x, int64_t n) {
 
 template <class T, class Body>
 inline void each_row(int64_t rows, int64_t cols, Body body) {
-    parallel_for(rows, 1, cols * 4 * kElementCost, [&](int64_t begin, int64_t end) {
+    parallel_rows(rows, cols * 4 * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) body(i * cols);
     });
 }

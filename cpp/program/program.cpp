@@ -413,8 +413,8 @@ struct Program<T>::Run {
     }
 
     Targets<T> gather(const KernelsOf<T>& k, const int64_t* order, int64_t rows) {
-        by_first([&] {
-            for (int64_t i = 0; i < rows; ++i) {
+        parallel_rows(rows, kElementCost, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) {
                 if (data.labels) program.labels_[size_t(i)] = data.labels[order[i]];
                 if (data.weights) program.weights_of_batch_.get()[i] = data.weights[order[i]];
             }
