@@ -8,6 +8,20 @@
 namespace fastnn {
 namespace {
 
+// The row of a source that is asked for, after the row that follows it has been asked of the
+// memory: the processor foresees no row but the next one of the source. 784 bytes of MNIST at
+// random take half the time, as many floats 10 % less.
+template <class S>
+inline const S* row_ahead(const S* source, const int64_t* index, int64_t i, int64_t end,
+                          int64_t cols) {
+    if (i + 1 < end) {
+        const S* const next = source + index[i + 1] * cols;
+        constexpr int64_t line = 64 / sizeof(S);
+        for (int64_t j = 0; j < cols; j += line) __builtin_prefetch(next + j);
+    }
+    return source + index[i] * cols;
+}
+
 // rows (count, cols) = source[index] / divisor. Divided, not multiplied by 1/divisor: the values
 // are then exactly torchvision's ToTensor.
 template <class T>
@@ -15,7 +29,7 @@ void gather_rows(T* rows, const uint8_t* source, const int64_t* index, T divisor
                  int64_t cols) {
     parallel_rows(count, cols * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-            const uint8_t* from = source + index[i] * cols;
+            const uint8_t* from = row_ahead(source, index, i, end, cols);
             T* to = rows + i * cols;
             for (int64_t j = 0; j < cols; ++j) to[j] = T(from[j]) / divisor;
         }
@@ -27,7 +41,7 @@ void gather_from(T* rows, const Source<T>& source, const int64_t* index, int64_t
     const int64_t cols = source.cols;
     parallel_rows(count, cols * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-            const S* from = static_cast<const S*>(source.data) + index[i] * cols;
+            const S* from = row_ahead(static_cast<const S*>(source.data), index, i, end, cols);
             T* to = rows + i * cols;
             if (source.shift) {
                 for (int64_t j = 0; j < cols; ++j)
@@ -45,7 +59,8 @@ void gather_values(T* rows, const Source<T>& source, const int64_t* index, int64
     const int64_t cols = source.cols;
     parallel_rows(count, cols * kElementCost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-            const uint8_t* from = static_cast<const uint8_t*>(source.data) + index[i] * cols;
+            const auto* from =
+                row_ahead(static_cast<const uint8_t*>(source.data), index, i, end, cols);
             for (int64_t j = 0; j < cols; ++j) rows[i * cols + j] = source.values[from[j]];
         }
     });

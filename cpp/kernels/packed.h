@@ -102,13 +102,18 @@ void packed_square_sum(double* sum, const T* packed, int64_t k, int64_t n) {
 // other.
 constexpr int64_t kWholeTile = 6, kNarrowTile = kTileRows < 8 ? 4 : 3;
 
-// The tiles, panel by panel, that are this thread's: as much work as another's. Of 100 columns on
-// AVX2 the last of 7 panels is narrow; half of their number is 5 % more than half of the work.
+// The tiles that are a thread's: as much work as another's. Those of its panels, but for the first
+// that begins at a tile and the last that ends at one; or in all panels the same, a range of tiles.
 struct PanelShare {
-    int64_t begin, end, tiles;
+    int64_t first, last;  // panels
+    int64_t begin, end;   // tiles, of the first and in the last
+    int64_t from, upto;   // tiles, of the others
+    bool empty;
 
+    // Of 100 columns on AVX2 the last of 7 panels is narrow: half of their number would be 5 % more
+    // than half of the work.
     template <class T>
-    PanelShare(const Panels<T>& panels, int64_t tiles, int thread, int threads) : tiles(tiles) {
+    static PanelShare of_panels(const Panels<T>& panels, int64_t tiles, int thread, int threads) {
         const int64_t last = panels.count() - 1;  // the only one that may be narrow
         const auto cost = [&](int64_t panel) {
             return panels.width(panel) == kPanel<T> ? kWholeTile : kNarrowTile;
@@ -118,18 +123,32 @@ struct PanelShare {
             const int64_t panel = smaller(done / (tiles * kWholeTile), last);
             return panel * tiles + (done - panel * tiles * kWholeTile) / cost(panel);
         };
-        begin = place(work * thread / threads), end = place(work * (thread + 1) / threads);
+        const int64_t begin = place(work * thread / threads);
+        const int64_t end = place(work * (thread + 1) / threads);
+        const int64_t first = begin / tiles, final = (end - 1) / tiles;
+        return {first, final, begin - first * tiles, end - final * tiles, 0, tiles, begin == end};
+    }
+    template <class T>
+    static PanelShare of_tiles(const Panels<T>& panels, int64_t tiles, int thread, int threads) {
+        const Range mine = share(tiles, 1, thread, threads);
+        return {0,        panels.count() - 1,    mine.begin, mine.end, mine.begin,
+                mine.end, mine.begin == mine.end};
     }
     // body(panel, first tile, last tile) for each panel that some tiles are of.
     template <class Body>
     void each(Body body) const {
-        for (int64_t at = begin; at < end;) {
-            const int64_t panel = at / tiles, next = smaller((panel + 1) * tiles, end);
-            body(panel, at - panel * tiles, next - panel * tiles);
-            at = next;
-        }
+        for (int64_t p = first; p <= last && !empty; ++p)
+            body(p, p == first ? begin : from, p == last ? end : upto);
     }
 };
+
+// Whether threads share a layer by the rows of its inputs and outputs and by its inputs, not by
+// panels: where its weights are fewer than its inputs. So each reads its own rows alone; else each
+// its own weights.
+template <class T>
+inline bool shared_by_rows(int64_t rows, int64_t out) {
+    return out <= rows && rows >= kTileRows * max_threads();
+}
 
 // Depths up to this are one block: a panel of 1024 x 32 floats streams by from the L2 cache. Blocks
 // that fit the L1 cache would cost more, 3 %, as C is loaded and stored again for each.
@@ -160,13 +179,10 @@ void multiply_panel(const Gemm<T>& g, const T* packed, int64_t panel, int64_t i0
 
 // C (m, n) = A (m, k) times packed panels, with the epilogues of gemm: g.b is not looked at, A and
 // C have rows that lie together. A is read in place: to pack it costs as much as it wins, 2 to 3 %.
-//
-// Shared by rows where the weights are fewer than the inputs, of which each thread then reads its
-// own part alone; else by panels, so that a core reads its own part of the weights.
 template <class T>
 void packed_product(const Gemm<T>& g, const T* packed) {
     const Panels<T> panels{g.n, g.k};
-    if (g.n <= g.m && g.m >= kTileRows * max_threads()) {
+    if (shared_by_rows<T>(g.m, g.n)) {
         parallel_rows(g.m, g.n * g.k, [&](int64_t begin, int64_t end) {
             const RowTiles rows(end - begin, kTileRows);
             for (int64_t panel = 0; panel < panels.count(); ++panel)
@@ -176,7 +192,7 @@ void packed_product(const Gemm<T>& g, const T* packed) {
     }
     const RowTiles rows(g.m, kTileRows);
     parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
-        const PanelShare mine(panels, rows.tiles, thread, threads);
+        const auto mine = PanelShare::of_panels(panels, rows.tiles, thread, threads);
         mine.each([&](int64_t panel, int64_t first, int64_t last) {
             multiply_panel(g, packed, panel, 0, rows, first, last);
         });
@@ -195,15 +211,13 @@ class PanelUpdate {
           step_(step),
           panels_{u.out, u.in},
           rows_(u.in, kTileRows),
-          l2_(broadcast(u.l2)),
-          first_(mine.begin / mine.tiles),
-          last_((mine.end - 1) / mine.tiles) {}
+          l2_(broadcast(u.l2)) {}
 
     void run() {
         const int64_t blocks = (u_.rows + kBlockK - 1) / kBlockK;
         const int64_t depth = (u_.rows + blocks - 1) / blocks;
-        const int64_t columns = panels_.begin(last_) + panels_.width(last_) - panels_.begin(first_);
-        const int64_t x_size = x_place(mine_.tiles, depth);
+        const int64_t columns = stop_column() - panels_.begin(mine_.first);
+        const int64_t x_size = x_place(mine_.upto, depth);
         // sums of several blocks wait for the last one; else two tiles take turns
         const int64_t sums = blocks > 1 ? columns * u_.in : 2 * kTile;
         dy_ = static_cast<T*>(workspace(size_t(columns * depth + x_size + sums) * sizeof(T)));
@@ -224,17 +238,16 @@ class PanelUpdate {
         Gemm<T> g{};
         g.m = u_.in, g.a = u_.x, g.a_row = 1, g.a_col = u_.in;
         g.n = u_.out, g.b = u_.dy, g.b_row = u_.out, g.b_col = 1;
-        pack_b(dy_, g, panels_.begin(first_), panels_.begin(last_) + panels_.width(last_), k0, k1);
+        pack_b(dy_, g, panels_.begin(mine_.first), stop_column(), k0, k1);
         Tile<T> tile{};
         tile.a_row = 1, tile.k = depth, tile.first = k0 == 0, tile.last = last;
         Gemm<T> sums{};
-        const bool in_place = reads_a_in_place<T>(panels_.begin(last_) + panels_.width(last_) -
-                                                  panels_.begin(first_));
-        int64_t met = 0;  // the first `tiles` of the share are each of another place in x
+        const bool in_place = reads_a_in_place<T>(stop_column() - panels_.begin(mine_.first));
+        int64_t met = 0;  // as many tiles as a whole panel has: after them, all have been packed
         mine_.each([&](int64_t panel, int64_t begin, int64_t end) {
             const int64_t width = panels_.width(panel);
             sums.c_row = tile.b_k = tile.cols = width;
-            tile.b = dy_ + (panels_.begin(panel) - panels_.begin(first_)) * depth;
+            tile.b = dy_ + (panels_.begin(panel) - panels_.begin(mine_.first)) * depth;
             for (int64_t t = begin; t < end; ++t) {
                 const int64_t row = rows_.begin(t), count = rows_.begin(t + 1) - row;
                 const int64_t place = panels_.offset(panel) + row * width;
@@ -242,11 +255,11 @@ class PanelUpdate {
                     tile.a = u_.x + k0 * u_.in + row, tile.a_k = u_.in;
                 } else {
                     T* const x = x_ + x_place(t, depth);
-                    if (met++ < mine_.tiles) pack_a(x, g, row, count, k0, k1);
+                    if (met++ < mine_.upto - mine_.from) pack_a(x, g, row, count, k0, k1);
                     tile.a = x, tile.a_k = count;
                 }
-                sums.c =
-                    several ? sums_ + (place - panels_.offset(first_)) : sums_ + (odd_ ? kTile : 0);
+                sums.c = several ? sums_ + (place - panels_.offset(mine_.first))
+                                 : sums_ + (odd_ ? kTile : 0);
                 if (width == kPanel<T>)
                     run_tile<kPanelVectors>(sums, tile, count);
                 else
@@ -280,13 +293,14 @@ class PanelUpdate {
     // packed in their order.
     int64_t x_place(int64_t t, int64_t depth) const { return rows_.begin(t) * depth + t * W; }
 
+    int64_t stop_column() const { return panels_.begin(mine_.last) + panels_.width(mine_.last); }
+
     const PackedUpdate<T>& u_;
-    const PanelShare& mine_;
+    const PanelShare mine_;
     const Rule& step_;
     const Panels<T> panels_;
     const RowTiles rows_;
     const Vec<T> l2_;
-    const int64_t first_, last_;  // panels
     T *dy_ = nullptr, *x_ = nullptr, *sums_ = nullptr;
     struct {
         const T* sums;
@@ -318,16 +332,16 @@ void packed_update(const PackedUpdate<T>& u) {
     with_step(u.weights, [&](const auto& step) {
         using Rule = std::decay_t<decltype(step)>;
         const Rule bias_step(u.bias);
+        // of two operands the larger is packed but once
+        const bool by_tiles = shared_by_rows<T>(u.rows, u.out) && u.in >= u.out;
         const int64_t work = u.rows * u.in * u.out + u.in * u.out * kElementCost;
         parallel(team_size(work), [&](int thread, int threads) {
-            const PanelShare mine(panels, tiles, thread, threads);
-            if (mine.begin == mine.end) return;
-            PanelUpdate<T, Rule>(u, mine, step).run();
+            const auto mine = by_tiles ? PanelShare::of_tiles(panels, tiles, thread, threads)
+                                       : PanelShare::of_panels(panels, tiles, thread, threads);
+            if (!mine.empty) PanelUpdate<T, Rule>(u, mine, step).run();
             if (!u.bias.w) return;
-            // those of the panels whose first tile is this thread's
-            const int64_t begin = (mine.begin + tiles - 1) / tiles;
-            const int64_t end = (mine.end + tiles - 1) / tiles;
-            update_biases(u, panels.begin(begin), smaller(panels.begin(end), u.out), bias_step);
+            const Range bias = share(u.out, kPanel<T>, thread, threads);
+            update_biases(u, bias.begin, bias.end, bias_step);
         });
     });
 }
