@@ -19,7 +19,7 @@ from fastnn.random import default_generator
 from fastnn.vision.datasets import MNIST
 from fastnn.vision.transforms import Compose, Normalize, ToTensor
 
-ROWS = 53
+ROWS = 150  # more rows a batch than layers have outputs, but for the last batch
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((ROWS, 11)).astype(np.float32)
 Y = RNG.integers(0, CLASSES, ROWS)
@@ -49,7 +49,7 @@ class Training:
         trainer = Trainer(model, self.loss(), optimizer, self.schedule(optimizer),
                           compile=compile, **self.trainer)  # fmt: skip
         data = self.data() if callable(self.data) else self.data
-        history = trainer.fit(data, **{"epochs": 2, "batch_size": 10, "verbose": 0, **self.fit})
+        history = trainer.fit(data, **{"epochs": 2, "batch_size": 45, "verbose": 0, **self.fit})
         measured = {k: v for k, v in history.to_dict().items() if k != "seconds"}
         return {
             "weights": {k: bits(v) for k, v in model.state_dict().items()},
@@ -132,7 +132,7 @@ def test_optimizers(case: RuleCase) -> None:
         "accumulation alone": Training(trainer={"accumulate": 4}),
         "one row a batch": Training(fit={"batch_size": 1}),
         "one batch": Training(fit={"batch_size": 1000, "epochs": 5}),
-        "many rows": Training(data=(np.tile(X, (12, 1)), np.tile(Y, 12)),
+        "many rows": Training(data=(np.tile(X, (9, 1)), np.tile(Y, 9)),
                               fit={"batch_size": 300}),
         "no shuffle, no last batch": Training(fit={"shuffle": False, "drop_last": True}),
         "rows with weights": Training(
@@ -230,14 +230,6 @@ def test_large_layers() -> None:
              fit={"batch_size": 16}).check((1, 2, 3, 5))  # fmt: skip
 
 
-def test_blocks_of_rows() -> None:
-    """Rows beyond a block of an update: inputs are packed or, where outputs are few, in place."""
-    rng = np.random.default_rng(0)
-    tall = rng.standard_normal((300, 11)).astype(np.float32)
-    Training(lambda: mlp(11, 75, 20, CLASSES), data=(tall, rng.integers(0, CLASSES, 300)),
-             fit={"batch_size": 300}).check((1, 2, 3))  # fmt: skip
-
-
 @pytest.mark.parametrize("isa", fastnn.available_isas())
 def test_each_isa(isa: str) -> None:
     before = fastnn.isa()
@@ -317,7 +309,7 @@ def test_callbacks_by_batch_see_the_eager_loop() -> None:
             seen.append(batch)
 
     Training(trainer={"callbacks": [Watch()]}).run(compile=True)
-    assert seen == [1, 2, 3, 4, 5, 6] * 2
+    assert seen == [1, 2, 3, 4] * 2
 
 
 def test_what_changes_between_epochs_is_seen() -> None:
