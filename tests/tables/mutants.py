@@ -75,8 +75,6 @@ KERNELS = [
      "from + p * step + v * W", "from + v * W", "tests/test_compiled.py"),
     ("rows-read-before-all-have-met", "cpp/parallel.cpp",
      "if (member.rows) meet(team);", "", "tests/test_compiled.py tests/test_threads.py"),
-    ("runs-taken-for-rows", "cpp/parallel.cpp",
-     "membership.rows && membership.rows != rows", "false", "tests/test_compiled.py"),
     ("l2-penalty-twice", "cpp/program/program.cpp",
      "l2 / 2 * sum", "l2 * sum", "tests/test_compiled.py tests/sklearn/test_parity.py"),
     ("last-of-the-largest", "cpp/program/program.cpp",
