@@ -130,9 +130,8 @@ struct PanelShare {
     }
     template <class T>
     static PanelShare of_tiles(const Panels<T>& panels, int64_t tiles, int thread, int threads) {
-        const Range mine = share(tiles, 1, thread, threads);
-        return {0,        panels.count() - 1,    mine.begin, mine.end, mine.begin,
-                mine.end, mine.begin == mine.end};
+        const auto [begin, end] = share(tiles, 1, thread, threads);
+        return {0, panels.count() - 1, begin, end, begin, end, begin == end};
     }
     // body(panel, first tile, last tile) for each panel that some tiles are of.
     template <class Body>
@@ -154,6 +153,15 @@ inline bool shared_by_rows(int64_t rows, int64_t out) {
 // that fit the L1 cache would cost more, 3 %, as C is loaded and stored again for each.
 constexpr int64_t kPackedBlockK = 1024;
 
+// Computes a tile of a panel, as wide as the panel is.
+template <class T>
+inline void run_panel_tile(const Gemm<T>& g, const Tile<T>& t, int64_t rows) {
+    if (t.b_k == kPanel<T>)
+        run_tile<kPanelVectors>(g, t, rows);
+    else
+        run_tile<1>(g, t, rows);
+}
+
 // A few tiles of C, those of the rows from i0 on, times a panel.
 template <class T>
 void multiply_panel(const Gemm<T>& g, const T* packed, int64_t panel, int64_t i0, RowTiles rows,
@@ -169,10 +177,7 @@ void multiply_panel(const Gemm<T>& g, const T* packed, int64_t panel, int64_t i0
             const Tile<T> spec{
                 g.a + i * g.a_row + k0, b, g.a_row, 1, width, k1 - k0, i, j, g.n - j, block == 0,
                 block + 1 == blocks};
-            if (width == kPanel<T>)
-                run_tile<kPanelVectors>(g, spec, count);
-            else
-                run_tile<1>(g, spec, count);
+            run_panel_tile(g, spec, count);
         }
     }
 }
@@ -260,10 +265,7 @@ class PanelUpdate {
                 }
                 sums.c = several ? sums_ + (place - panels_.offset(mine_.first))
                                  : sums_ + (odd_ ? kTile : 0);
-                if (width == kPanel<T>)
-                    run_tile<kPanelVectors>(sums, tile, count);
-                else
-                    run_tile<1>(sums, tile, count);
+                run_panel_tile(sums, tile, count);
                 if (!last) continue;
                 make_waiting_step(place);
                 waiting_ = {sums.c, place, count * width};
@@ -316,11 +318,17 @@ void update_biases(const PackedUpdate<T>& u, int64_t begin, int64_t end, const R
     constexpr int W = Simd<T>::width, kAtOnce = 4;
     for (int64_t c = begin; c < end; c += kAtOnce * W) {
         Vec<T> sums[kAtOnce] = {};
+        const auto each = [&](auto body) {  // body(vector, its column, columns left)
+            FASTNN_UNROLL for (int v = 0; v < kAtOnce; ++v) {
+                const int64_t left = end - c - v * W;
+                if (left > 0) body(sums[v], c + v * W, left);
+            }
+        };
         for (int64_t i = 0; i < u.rows; ++i)
-            FASTNN_UNROLL for (int v = 0; v < kAtOnce; ++v) if (c + v * W < end) sums[v] +=
-                load_n(u.dy + i * u.out + c + v * W, end - c - v * W);
-        FASTNN_UNROLL for (int v = 0; v < kAtOnce; ++v) if (c + v * W < end)
-            step(sums[v], c + v * W, end - c - v * W);
+            each([&](Vec<T>& sum, int64_t column, int64_t left) {
+                sum += load_n(u.dy + i * u.out + column, left);
+            });
+        each([&](Vec<T>& sum, int64_t column, int64_t left) { step(sum, column, left); });
     }
 }
 
