@@ -159,9 +159,9 @@ inline void run_tile(const Gemm<T>& g, const Tile<T>& t, int64_t rows) {
     (t.a_k == 1 ? tile_fn<T, NV, false>(rows, counts) : tile_fn<T, NV, true>(rows, counts))(g, t);
 }
 
-// Whether tiles can read A in place: its rows or its columns lie together.
+// Whether a tile can read A in place: its rows or its columns lie together.
 template <class T>
-inline bool tiles_read(const Gemm<T>& g) {
+inline bool lies_together(const Gemm<T>& g) {
     return g.a_row == 1 || g.a_col == 1;
 }
 
@@ -211,10 +211,10 @@ void pack_b(T* to, const Gemm<T>& g, int64_t j0, int64_t j1, int64_t k0, int64_t
 // has room for kPackSlack elements more than the tile has.
 constexpr int64_t kPackSlack = 64;
 
-// Whole vectors of columns: to test each for the end of its row took 10 % of the update of 784 x
-// 100 weights.
+// Columns, a whole vector or two of them: to test each for the end of its row took 10 % of the
+// update of 784 x 100 weights.
 template <int Vectors, class T>
-inline void pack_columns(T* to, const T* from, int64_t step, int64_t rows, int64_t depth) {
+inline void pack_vectors(T* to, const T* from, int64_t step, int64_t rows, int64_t depth) {
     constexpr int W = Simd<T>::width;
     _Pragma("GCC unroll 4") for (int64_t p = 0; p < depth; ++p)
         FASTNN_UNROLL for (int v = 0; v < Vectors; ++v)
@@ -227,9 +227,9 @@ void pack_a(T* to, const Gemm<T>& g, int64_t i, int64_t rows, int64_t k0, int64_
     const int64_t depth = k1 - k0, left = g.m - i;  // rows of A from i on, the tile's and more
     const T* from = g.a + i * g.a_row + k0 * g.a_col;
     if (g.a_row == 1) {
-        if (rows <= W && left >= W) return pack_columns<1>(to, from, g.a_col, rows, depth);
+        if (rows <= W && left >= W) return pack_vectors<1>(to, from, g.a_col, rows, depth);
         if (rows > W && rows <= 2 * W && left >= 2 * W)
-            return pack_columns<2>(to, from, g.a_col, rows, depth);
+            return pack_vectors<2>(to, from, g.a_col, rows, depth);
         for (int64_t p = 0; p < depth; ++p)
             for (int64_t v = 0; v < rows; v += W)
                 store(to + p * rows + v, load_n(from + p * g.a_col + v, left - v));
@@ -252,7 +252,7 @@ inline bool reads_a_in_place(int64_t columns) {
 template <class T>
 void gemm_block(const Gemm<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
     constexpr int W = Simd<T>::width, panel = kPanelVectors * W;
-    const bool in_place = tiles_read(g) && reads_a_in_place<T>(j1 - j0);
+    const bool in_place = lies_together(g) && reads_a_in_place<T>(j1 - j0);
     const RowTiles tiles(i1 - i0, kTileRows);
     const int64_t blocks = g.k > kBlockK ? (g.k + kBlockK - 1) / kBlockK : 1;
     const int64_t depth = (g.k + blocks - 1) / blocks;
@@ -396,7 +396,7 @@ void gemm(const Gemm<T>& given) {
         g = {g.n, g.m, g.k, g.b, g.b_col, g.b_row, g.a, g.a_col, g.a_row, g.c, g.c_col, g.c_row};
     }
     const bool few_rows =
-        g.m <= kTileRows && (g.b_col == 1 || g.b_row == 1) && g.k > 0 && tiles_read(g);
+        g.m <= kTileRows && (g.b_col == 1 || g.b_row == 1) && g.k > 0 && lies_together(g);
     parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
         const Grid grid = few_rows ? Grid{1, threads} : choose_grid(g, threads);
         const Range rows = share(g.m, 1, thread / grid.cols, grid.rows);
