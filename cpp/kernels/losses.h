@@ -23,11 +23,10 @@ inline Vec<T> soft_target(const CrossEntropy<T>& rule, const T* t, int64_t j, in
 
 // sum_j of the soft target times -log softmax(z)_j.
 template <class T>
-inline T soft_loss(const CrossEntropy<T>& rule, const T* t, const T* z, Normalizer<T> of,
+inline T soft_loss(const CrossEntropy<T>& rule, const T* t, const T* z, T shift, T log_sum,
                    int64_t classes) {
-    const T log_sum = std::log(of.sum);
     return sum_of<T>(classes, [&](int64_t j, int64_t left) {
-        const Vec<T> shifted = pad<T>(load_n(z + j, left), left, of.shift) - of.shift;
+        const Vec<T> shifted = pad<T>(load_n(z + j, left), left, shift) - shift;
         return soft_target(rule, t, j, left) * (log_sum - shifted);
     });
 }
@@ -61,19 +60,18 @@ void softmax_cross_entropy_forward(T* losses, T* probabilities, const T* logits,
                                    const int64_t* labels, int64_t rows, int64_t classes,
                                    const CrossEntropy<T>& rule) {
     parallel_rows(rows, classes * 16, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-            const T* z = logits + i * classes;
-            const Normalizer<T> of = softmax_row(probabilities + i * classes, z, classes);
-            if (labels[i] == rule.ignore_index) {
-                losses[i] = T(0);
-                continue;
-            }
-            T loss = std::log(of.sum) + (of.shift - z[labels[i]]);
+        const auto loss_of = [&](int64_t i, T shift, T log_sum) {
+            if (labels[i] == rule.ignore_index) return T(0);
+            const T* const z = logits + i * classes;
+            T loss = log_sum + (shift - z[labels[i]]);
             if (rule.weight) loss *= rule.weight[labels[i]];
             if (rule.share > T(0))
-                loss = loss * rule.keep + soft_loss<T>(rule, nullptr, z, of, classes);
-            losses[i] = loss;
-        }
+                loss = loss * rule.keep + soft_loss<T>(rule, nullptr, z, shift, log_sum, classes);
+            return loss;
+        };
+        softmax_rows(
+            probabilities, logits, begin, end, classes,
+            [&](int64_t i, T shift, T log_sum) { losses[i] = loss_of(i, shift, log_sum); });
     });
 }
 
@@ -118,11 +116,11 @@ template <class T>
 void soft_cross_entropy_forward(T* losses, T* probabilities, const T* logits, const T* targets,
                                 int64_t rows, int64_t classes, const CrossEntropy<T>& rule) {
     parallel_rows(rows, classes * 16, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-            const T* z = logits + i * classes;
-            const Normalizer<T> of = softmax_row(probabilities + i * classes, z, classes);
-            losses[i] = soft_loss(rule, targets + i * classes, z, of, classes);
-        }
+        softmax_rows(probabilities, logits, begin, end, classes,
+                     [&](int64_t i, T shift, T log_sum) {
+                         losses[i] = soft_loss(rule, targets + i * classes, logits + i * classes,
+                                               shift, log_sum, classes);
+                     });
     });
 }
 
@@ -148,17 +146,16 @@ void soft_cross_entropy_backward_target(T* dtargets, const LossGrad<T>& dlosses,
                                         int64_t rows, int64_t classes,
                                         const CrossEntropy<T>& rule) {
     parallel_rows(rows, classes * 16, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-            const T* z = logits + i * classes;
-            T* dt = dtargets + i * classes;
-            const Normalizer<T> of = softmax_row(dt, z, classes);  // dt: scratch until below
-            const T dloss = dlosses.at(i) * rule.keep, log_sum = std::log(of.sum);
+        const auto write = [&](int64_t i, T shift, T log_sum) {
+            const T* const z = logits + i * classes;
+            const T dloss = dlosses.at(i) * rule.keep;
             for_vectors<T>(0, classes, [&](int64_t j, int64_t left) {
-                Vec<T> d = (log_sum - (load_n(z + j, left) - of.shift)) * dloss;
+                Vec<T> d = (log_sum - (load_n(z + j, left) - shift)) * dloss;
                 if (rule.weight) d *= load_n(rule.weight + j, left);
-                store_n(dt + j, d, left);
+                store_n(dtargets + i * classes + j, d, left);
             });
-        }
+        };
+        softmax_rows(dtargets, logits, begin, end, classes, write);  // softmax: scratch
     });
 }
 

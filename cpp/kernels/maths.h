@@ -152,13 +152,25 @@ inline Vec<T> expm1(Vec<T> x) {
     return scale * e.m + (scale - T(1));
 }
 
-// log(1 + u) for 0 <= u <= 1: the series of 2 artanh(s) with s = u / (2 + u), written as a
+// log(1 + u) for -1/2 <= u <= 1: the series of 2 artanh(s) with s = u / (2 + u), written as a
 // correction to u.
 template <class T>
 inline Vec<T> log1p(Vec<T> u) {
     static constexpr auto series = log_series<T>();
     const Vec<T> s = u / (u + T(2)), square = s * s;
     return u - s * (u - square * polynomial<T>(square, series.of));
+}
+
+// log(x) for finite x >= 1: of x = 2^k m with sqrt(1/2) <= m < sqrt(2), k ln 2 + log(m).
+template <class T>
+inline Vec<T> log(Vec<T> x) {
+    using F = Format<T>;
+    const Vec<T> least = broadcast(T(0.70710678118654752));
+    const Bits<T> k = ((Bits<T>)x - (Bits<T>)least) >> F::digits;
+    const Vec<T> m = (Vec<T>)((Bits<T>)x - (k << F::digits));
+    const Vec<T> power = (Vec<T>)(k + (Bits<T>)broadcast(kShift<T>)) - kShift<T>;
+    const Vec<T> sum = power * F::ln2_high + (log1p<T>(m - T(1)) + power * F::ln2_low);
+    return x == x ? sum : x;
 }
 
 template <class T>

@@ -1,4 +1,4 @@
-"""Sixty small changes in kernels, gates and readers; `planted_bugs.py` plants them.
+"""Small changes in kernels, gates and readers; `planted_bugs.py` plants them.
 
 They are those of mutation testing: `<` for `<=`, one off, a check or a flush left out, another
 sign, constant or type. Each was written down before a test was run on it. In C++ both texts are
@@ -25,6 +25,12 @@ KERNELS = [
      "u + square * polynomial<T>(square, series.of)", "tests/kernels/test_activations.py"),
     ("largest-of-the-first-lane", "cpp/kernels/softmax.h",
      "b > a ? b : a", "a", "tests/kernels/test_softmax.py"),
+    ("log-rest-sign", "cpp/kernels/maths.h",
+     "log1p<T>(m - T(1)) + power * F::ln2_low", "log1p<T>(m - T(1)) - power * F::ln2_low",
+     "tests/kernels/test_cross_entropy.py"),
+    ("narrow-rows-one-short", "cpp/kernels/softmax.h",
+     "r < count ? r * cols : 0", "r + 1 < count ? r * cols : 0",
+     "tests/kernels/test_softmax.py"),
     ("smoothed-label-without-its-weight", "cpp/kernels/losses.h",
      "(p[label] * total - hard - weight * rule.share) * dloss",
      "(p[label] * total - hard - rule.share) * dloss", "tests/kernels/test_cross_entropy.py"),
