@@ -195,7 +195,8 @@ class Module:
                 continue
             seen.add(id(module))
             yield name, module
-            stack.extend(reversed([(_join(name, key), m) for key, m in module._below()]))
+            if module._modules:  # most have none
+                stack.extend(reversed([(_join(name, key), m) for key, m in module._below()]))
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it, each once."""

@@ -230,32 +230,35 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         given = y.toarray() if hasattr(y, "toarray") else y
         given = given if multilabel else column_or_1d(given, warn=True)
         if first:
-            self._learn_labels(given, multilabel)
-        self._check_labels(given, multilabel)
+            awaited, self._awaited = getattr(self, "_awaited", None), None
+            self._multilabel = multilabel
+            if multilabel:
+                self.classes_ = np.arange(given.shape[1])
+            else:
+                self._encoder = LabelEncoder().fit(given if awaited is None else awaited)
+                self.classes_ = self._encoder.classes_
+        self._check_shape(given, multilabel)
         if multilabel:
             return given.astype(X.dtype)  # type: ignore[no-any-return]
-        labels: Array = self._encoder.transform(given).astype(np.int64)
+        labels = self._numbers(given)
         return labels[:, None].astype(X.dtype) if len(self.classes_) == 2 else labels
 
-    def _learn_labels(self, y: Array, multilabel: bool) -> None:
-        awaited, self._awaited = getattr(self, "_awaited", None), None
-        self._multilabel = multilabel
-        if multilabel:
-            self.classes_ = np.arange(y.shape[1])
-        else:
-            self._encoder = LabelEncoder().fit(y if awaited is None else awaited)
-            self.classes_ = self._encoder.classes_
-
-    def _check_labels(self, y: Array, multilabel: bool) -> None:
+    def _check_shape(self, y: Array, multilabel: bool) -> None:
         if multilabel != self._multilabel or (multilabel and y.shape[1] != len(self.classes_)):
             expected = f"(n, {len(self.classes_)})" if self._multilabel else "(n,)"
             raise ValueError(f"MLPClassifier: expected labels of shape {expected} as before, "
                              f"got {y.shape}")  # fmt: skip
-        if not multilabel:
-            unknown = np.setdiff1d(y, self.classes_)
-            if len(unknown):
-                raise ValueError(f"MLPClassifier: expected labels among {self.classes_}, "
-                                 f"got {unknown}")  # fmt: skip
+
+    def _numbers(self, y: Array) -> Array:
+        """The number of each label among the classes."""
+        try:
+            labels: Array = self._encoder.transform(y).astype(np.int64)
+        except ValueError:
+            raise ValueError(
+                f"MLPClassifier: expected labels among {self.classes_}, got "
+                f"{np.setdiff1d(y, self.classes_)}"
+            ) from None
+        return labels
 
     def _class_weights(self, y: Any) -> Array | None:
         if self.class_weight is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -200,7 +201,7 @@ class _Run:
     def go(self) -> int:
         """Train on all batches, or until `should_stop`; the number of batches done."""
         trainer, sizes = self.trainer, self.feed.sizes
-        ends = np.concatenate([[0], np.cumsum(sizes)])
+        ends = [0, *itertools.accumulate(sizes.tolist())]
         at = 0
         while at < len(sizes) and not trainer.should_stop:
             steps = self._steps(-(-(len(sizes) - at) // trainer.accumulate))
