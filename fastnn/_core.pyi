@@ -255,6 +255,7 @@ class _Program:
     """A compiled step; `fastnn.training.lowering` and `compiled` are its only users."""
 
     seen: list[int]
+    finite: bool
     def __init__(self, max_rows: int) -> None: ...
     def __getattr__(self, name: str) -> Any: ...
 

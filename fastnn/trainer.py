@@ -21,7 +21,6 @@ from fastnn.training.batches import Loader, count_batches, input_rows, make_load
 from fastnn.training.checkpoints import Checkpoints
 from fastnn.training.compiled import CompiledEpochs
 from fastnn.training.diagnosis import Diagnosis
-from fastnn.training.divergence import check_parameters
 from fastnn.training.eager import EagerEpochs
 from fastnn.training.evaluation import Meter, evaluate, predict
 from fastnn.training.inference import Predictor
@@ -314,7 +313,6 @@ class Trainer:
         self._meter = Meter(self.metrics, self._metrics_optional)
         saves.begin_epoch(batch)
         done = run.train(epoch, self._meter, batch)
-        check_parameters(self.model, epoch, done)
         whole_epoch = not self.should_stop or done == self.batches
         if not whole_epoch:
             saves.save(epoch - 1, done)

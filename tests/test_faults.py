@@ -148,6 +148,23 @@ def test_weights_that_an_epoch_ends_with(options: dict[str, Any], tmp_path: Path
     assert os.listdir(tmp_path) == ["checkpoint-000000-000000000.safetensors"]
 
 
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize("used", [False, True])
+def test_weights_that_are_not_trained(used: bool, compile: bool) -> None:
+    """One that is frozen, or in no layer, is looked at like the others."""
+    model = layers()
+    spare = nn.Parameter(np.full(3, np.inf, np.float32), requires_grad=False)
+    model.register_parameter("spare", spare)
+    if used:  # an infinite bias of a class that no row has leaves the loss finite
+        spare[:2] = 0
+        spare[2] = -np.inf
+        model[1].bias = spare
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model[0].parameters(), lr=0.1),
+                      compile=compile)  # fmt: skip
+    with pytest.raises(NonFiniteError, match=r"parameter \S+ is -?inf after epoch 1, batch 6;"):
+        trainer.fit((X, Y % 2), batch_size=10, verbose=0)
+
+
 # --- memory ---
 
 

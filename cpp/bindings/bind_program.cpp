@@ -319,6 +319,10 @@ void define(py::module_& m, const char* name) {
           arg("accumulate"), arg("rates"), arg("seed"), arg("draw"), arg("loss"), arg("rows"),
           arg("penalty"), arg("right"), arg("counted"), arg("tick"));
     c.def("predict", &predict<T>, arg("out"), arg("inputs"));
+    c.def_property_readonly("finite", [](const Bound<T>& p) {
+        py::gil_scoped_release release;
+        return p.program.finite();
+    });
     c.def("profile", [](Bound<T>& p, bool on) { p.program.profile(on); });
     c.def_property_readonly("seconds", [](const Bound<T>& p) {  // by part, once `profile(True)`
         py::dict seconds;

@@ -486,6 +486,16 @@ Ending Program<T>::run(const Data<T>& data, const Batches& batches, const double
     return run.ending;
 }
 
+template <class T>
+bool Program<T>::finite() const {
+    for (const auto& p : parameters_) {
+        double sum;
+        kernels().of<T>().squared_norm(&sum, p.data, 1, p.target->size);
+        if (!std::isfinite(sum)) return false;
+    }
+    return true;
+}
+
 // One call of predict, as each thread of the team goes through it.
 template <class T>
 struct Program<T>::Prediction {

@@ -98,6 +98,9 @@ class Program {
     // out (rows, output_cols) = the outputs for these rows of the inputs, max_rows at a time.
     void predict(T* out, const Source<T>& inputs, int64_t rows);
 
+    // Whether all parameters are finite; false too where a square of theirs is not.
+    bool finite() const;
+
     int masks() const { return masks_; }
     void profile(bool on) { profile_ = on ? std::make_unique<Profile>() : nullptr; }
     const Profile* profile() const { return profile_.get(); }

@@ -11,7 +11,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets, is_multilabel
 
 from fastnn.autograd import Array, no_grad
 from fastnn.callbacks import Callback
@@ -222,25 +222,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     def _read_targets(self, y: Any, X: Array, first: bool) -> Array:
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
-        if kind == "multiclass-multioutput":
+        multilabel = is_multilabel(y)
+        given = y.toarray() if hasattr(y, "toarray") else y
+        if not multilabel and np.ndim(given) == 2 and given.shape[1] > 1:
             raise ValueError("MLPClassifier: expected one label a row, or 0 and 1 for each of "
                              "several, got several columns of labels")  # fmt: skip
-        multilabel = kind == "multilabel-indicator"
-        given = y.toarray() if hasattr(y, "toarray") else y
         given = given if multilabel else column_or_1d(given, warn=True)
-        if first:
-            awaited, self._awaited = getattr(self, "_awaited", None), None
-            self._multilabel = multilabel
-            if multilabel:
-                self.classes_ = np.arange(given.shape[1])
-            else:
-                self._encoder = LabelEncoder().fit(given if awaited is None else awaited)
-                self.classes_ = self._encoder.classes_
-        self._check_shape(given, multilabel)
+        if not first:
+            self._check_shape(given, multilabel)
+        awaited, self._awaited = getattr(self, "_awaited", None), None
+        self._multilabel = multilabel
         if multilabel:
+            self.classes_ = np.arange(given.shape[1])
             return given.astype(X.dtype)  # type: ignore[no-any-return]
-        labels = self._numbers(given)
+        labels = self._learn(given, awaited) if first else self._numbers(given)
         return labels[:, None].astype(X.dtype) if len(self.classes_) == 2 else labels
 
     def _check_shape(self, y: Array, multilabel: bool) -> None:
@@ -248,6 +243,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             expected = f"(n, {len(self.classes_)})" if self._multilabel else "(n,)"
             raise ValueError(f"MLPClassifier: expected labels of shape {expected} as before, "
                              f"got {y.shape}")  # fmt: skip
+
+    def _learn(self, y: Array, awaited: Array | None) -> Array:
+        """Learn the classes, of all labels to come or of these; the number of each of these."""
+        self._encoder = LabelEncoder()
+        if awaited is None:
+            labels: Array = self._encoder.fit_transform(y).astype(np.int64)
+        else:
+            self._encoder.fit(awaited)
+        self.classes_ = self._encoder.classes_
+        return labels if awaited is None else self._numbers(y)
 
     def _numbers(self, y: Array) -> Array:
         """The number of each label among the classes."""

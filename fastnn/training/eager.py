@@ -13,7 +13,7 @@ from fastnn.nn import utils
 from fastnn.random import default_generator
 from fastnn.training.batches import Loader, mass, parts
 from fastnn.training.checkpoints import Checkpoints
-from fastnn.training.divergence import non_finite_loss
+from fastnn.training.divergence import check_parameters, non_finite_loss
 from fastnn.training.evaluation import Meter
 from fastnn.training.pulse import Pulse
 from fastnn.training.schedule import learning_rates, step_scheduler
@@ -66,7 +66,8 @@ class EagerEpochs:
             How many are done now.
 
         Raises:
-            NonFiniteError: when a loss is NaN or infinite; the weights are those before.
+            NonFiniteError: when a loss is NaN or infinite; the weights are those before. Or when
+                a weight is, at the end.
             ValueError: if there is no batch.
         """
         trainer = self.trainer
@@ -82,6 +83,7 @@ class EagerEpochs:
             self.saves.after_steps(epoch, done)
         expect_batches(done, epoch)
         pulse.end(done)
+        check_parameters(trainer.model, epoch, done)
         return done
 
     def _step(self, group: list[Parts], epoch: int, first: int, meter: Meter) -> None:

@@ -90,6 +90,9 @@ BUGS = [
         "if values_were_read():", "if False:", "tests/test_compiled.py"),
     Bug("stale-program", "fastnn/training/compiled.py",
         "[t, t._array, t.requires_grad]", "[]", "tests/test_compiled.py"),
+    Bug("weights-not-trained-not-looked-at", "fastnn/training/compiled.py",
+        "trained.issuperset(map(id, self.trainer.model.parameters()))", "True",
+        "tests/test_faults.py"),
     # initial values, shuffles
     Bug("kaiming-bound", "fastnn/nn/init.py",
         'bound = math.sqrt(3) * _kaiming_std("kaiming_uniform_"',
