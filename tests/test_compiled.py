@@ -312,15 +312,24 @@ def test_callbacks_by_batch_see_the_eager_loop() -> None:
     assert seen == [1, 2, 3, 4] * 2
 
 
-def test_what_changes_between_epochs_is_seen() -> None:
-    """A rate that is set, a layer that is frozen, a mode that is left."""
+def _give_memory(model: Any, epoch: int) -> None:
+    model[0].weight.data = model[0].weight.detach().clone() * epoch
 
+
+CHANGES: dict[str, Callable[[Any, optim.Optimizer, int], object]] = {
+    "the rate": lambda _, optimizer, epoch: optimizer.param_groups[0].update(lr=0.01 * epoch),
+    "an option of a module": lambda model, _, epoch: setattr(model[1], "p", 0.1 * epoch),
+    "what is trained": lambda model, _, epoch: model[0].requires_grad_(epoch != 2),
+    "the memory of a weight": lambda model, _, epoch: _give_memory(model, epoch),
+    "a layer": lambda model, _, epoch: model.__setitem__(1, [nn.Tanh(), nn.ReLU()][epoch % 2]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)  # one at a time: a new program is new in all
+def test_what_changes_between_epochs_is_seen(change: str) -> None:
     class Change(fastnn.callbacks.Callback):
         def on_epoch_begin(self, epoch: int) -> None:
-            model, optimizer = self.trainer.model, self.trainer.optimizer
-            optimizer.param_groups[0]["lr"] = 0.01 * epoch
-            model[1].p = 0.1 * epoch
-            model[0].requires_grad_(epoch != 2)
+            CHANGES[change](self.trainer.model, self.trainer.optimizer, epoch)
 
     model = lambda: nn.Sequential(nn.Linear(11, 20), nn.Dropout(0.5), nn.Linear(20, CLASSES))  # noqa: E731
     Training(model, fit={"epochs": 4}, trainer={"callbacks": [Change()]}).check()
