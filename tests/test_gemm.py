@@ -38,9 +38,10 @@ def _triples() -> list[tuple[int, int, int]]:
     small = list(itertools.product(SMALL, SMALL, SMALL))
     sizes = np.array([*SMALL, *LARGE])
     more = {tuple(t) for t in rng.choice(sizes, (SAMPLED, 3)).tolist()} - set(small)
-    # rows a page apart and more columns than two panels, for each number of rows in a tile
+    # long rows, a few of which are read as they lie; rows a page apart and more columns than two panels, for each number of rows in a tile
     pages = {(m, n, k) for m in (*range(1, 16), 33) for n in (40, 72) for k in PAGES}
-    return small + sorted(more | pages)
+    streamed = {(m, n, k) for m in range(1, 15) for n in (513, 650) for k in (7, 40)}
+    return small + sorted(more | pages | streamed)
 
 
 TRIPLES = _triples()

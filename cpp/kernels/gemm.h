@@ -29,7 +29,7 @@ constexpr int kWideVectors = 4;
 // 256, 14 KiB of the L1 cache, past which the panels stream.
 constexpr int64_t kBlockK = 256;
 constexpr int64_t kBlockN = 512;
-constexpr int kPrefetch = 16;  // steps of k: 3 % on 256 x 512 x 512
+constexpr int kPrefetch = 16;  // steps of k, of a panel: 3 % on 256 x 512 x 512
 constexpr int kLineVectors = 64 / FASTNN_VECTOR_BYTES;
 
 // Steps of k that a tile's loop makes at once. One of AVX-512's has 28 multiply-adds: what the loop
@@ -98,17 +98,20 @@ template <class T>
     }
 }
 
+// The tile of columns j, which meets the rows from b on, and asks for what of B lies `ahead`.
+//
 // Columns: those of A lie together, a_row = 1, as in a packed tile, [k][rows]; else its rows do,
 // a_k = 1. What is known when compiled need not be computed: 22 instructions a step of k, unrolled,
 // instead of 29 on the 6 x 2 vectors of AVX2 take 8 to 13 % less time where another thread of the
 // core, or of the machine, has its share of them. And 14 run-time offsets would not fit the integer
 // registers: reloading them costs 3 %.
-template <class T, int MR, int NV, bool Columns>
-void tile(const Gemm<T>& g, const Tile<T>& t) {
+template <int MR, int NV, bool Columns, class T>
+[[gnu::always_inline]] inline void compute_tile(const Gemm<T>& g, const Tile<T>& t, int64_t j,
+                                                const T* b, int64_t ahead) {
     constexpr int W = Simd<T>::width;
     const int64_t a_row = Columns ? 1 : t.a_row, a_k = Columns ? t.a_k : 1;
     const bool whole = g.c_col == 1 && t.cols >= NV * W;
-    T* c = g.c + t.i * g.c_row + t.j * g.c_col;
+    T* c = g.c + t.i * g.c_row + j * g.c_col;
     Vec<T> sum[MR][NV], edge[MR][NV];  // sums are never in memory, so a call cannot have them
     FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
         sum[i][v] = Vec<T>{};
@@ -117,10 +120,10 @@ void tile(const Gemm<T>& g, const Tile<T>& t) {
         FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
             sum[i][v] = whole ? load(c + i * g.c_row + v * W) : edge[i][v];
     }
-    const T *a = t.a, *b = t.b;
+    const T* a = t.a;
     FASTNN_UNROLL_STEPS for (int64_t p = 0; p < t.k; ++p, a += a_k, b += t.b_k) {
         FASTNN_UNROLL for (int v = 0; v < NV; v += kLineVectors)
-            __builtin_prefetch(b + kPrefetch * t.b_k + v * W);
+            __builtin_prefetch(b + ahead + v * W);
         Vec<T> row[NV];
         FASTNN_UNROLL for (int v = 0; v < NV; ++v) row[v] = load(b + v * W);
         FASTNN_UNROLL for (int i = 0; i < MR; ++i) {
@@ -132,7 +135,7 @@ void tile(const Gemm<T>& g, const Tile<T>& t) {
     if (whole) {
         FASTNN_UNROLL for (int i = 0; i < MR; ++i) FASTNN_UNROLL for (int v = 0; v < NV; ++v)
             store(c + i * g.c_row + v * W,
-                  finish ? epilogue(g, sum[i][v], t.i + i, t.j + v * W, W) : sum[i][v]);
+                  finish ? epilogue(g, sum[i][v], t.i + i, j + v * W, W) : sum[i][v]);
     } else if (NV == 1 && g.c_col == 1 && !finish) {
         FASTNN_UNROLL for (int i = 0; i < MR; ++i) store_part(c + i * g.c_row, sum[i][0], t.cols);
     } else {
@@ -140,6 +143,11 @@ void tile(const Gemm<T>& g, const Tile<T>& t) {
             edge[i][v] = sum[i][v];
         store_edge(g, t, &edge[0][0], MR, NV);
     }
+}
+
+template <class T, int MR, int NV, bool Columns>
+void tile(const Gemm<T>& g, const Tile<T>& t) {
+    compute_tile<MR, NV, Columns>(g, t, t.j, t.b, kPrefetch * t.b_k);
 }
 
 template <class T>
@@ -292,24 +300,58 @@ void gemm_block(const Gemm<T>& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1
     }
 }
 
-// Columns [j0, j1) of a few rows against a row-major B: nothing is packed. B streams by, 32 rows at
-// a time and along them: whole columns would touch a page each step. An incomplete vector at the
+constexpr int strip_vectors(int64_t rows) {
+    return rows <= kWideRows ? kWideVectors : kPanelVectors;
+}
+constexpr int64_t kStreamAhead = 64;  // elements of a row
+
+// `count` whole tiles of MR rows side by side; B lies as it is.
+template <class T, int MR>
+void strip(const Gemm<T>& g, const Tile<T>& t, int64_t count) {
+    constexpr int NV = strip_vectors(MR);
+    constexpr int64_t step = NV * Simd<T>::width;
+    for (int64_t at = 0; at < count * step; at += step)
+        compute_tile<MR, NV, false>(g, t, t.j + at, t.b + at, kStreamAhead);
+}
+
+template <class T, int... Rows>
+inline auto strip_fn(int64_t rows, std::integer_sequence<int, Rows...>) {
+    static constexpr void (*table[])(const Gemm<T>&, const Tile<T>&,
+                                     int64_t) = {&strip<T, Rows + 1>...};
+    return table[rows - 1];
+}
+
+// Columns [j0, j1) of a few rows against a row-major B: nothing is packed. B streams by, a few rows
+// at a time and along them: whole columns would touch a page each step. An incomplete vector at the
 // end is computed as the last whole one, some of it a second time, where that is the thread's own;
 // only columns fewer than a vector are packed.
-constexpr int64_t kStreamRows = 32;
+//
+// Of long rows, so few that all find room in one set of the L1 cache, as they must where they lie
+// 4 KiB apart. A row times 2048 x 2048 floats of the L3 cache took 2.9 ms on AVX2 with 32 rows at a
+// time, a call a tile, and takes 0.6 to 0.8. From 3 rows of C on, its way through memory counts
+// for more.
+constexpr int64_t stream_rows(int64_t m, int64_t n) { return n < 512 ? 32 : m <= 2 ? 8 : 16; }
 
 template <class T>
 void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1) {
     constexpr int W = Simd<T>::width;
     const int64_t end = smaller(g.n, j1), whole = j0 + (end - j0) / W * W;
+    const int64_t wide = strip_vectors(g.m) * W;
     const auto tile_at = [&](int64_t k, int64_t depth, int64_t j, const T* b, int64_t b_k,
                              int64_t cols) {
         return Tile<T>{g.a + k * g.a_col, b, g.a_row, g.a_col, b_k, depth, 0, j, cols, k == 0,
                        k + depth == g.k};
     };
-    for (int64_t k = 0; k < g.k && whole > j0; k += kStreamRows) {
-        const int64_t depth = smaller(kStreamRows, g.k - k);
+    const int64_t rows = stream_rows(g.m, g.n);
+    for (int64_t k = 0; k < g.k && whole > j0; k += rows) {
+        const int64_t depth = smaller(rows, g.k - k);
         int64_t j = j0;
+        if (g.a_col == 1 && g.c_col == 1) {
+            const auto counts = std::make_integer_sequence<int, kTileRows>{};
+            const auto spec = tile_at(k, depth, j, g.b + k * g.b_row + j, g.b_row, wide);
+            strip_fn<T>(g.m, counts)(g, spec, (whole - j) / wide);
+            j += (whole - j) / wide * wide;
+        }
         const auto run_while_whole = [&](auto vectors) {
             constexpr int NV = vectors.value;
             for (; j + NV * W <= whole; j += NV * W)
