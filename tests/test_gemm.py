@@ -38,7 +38,8 @@ def _triples() -> list[tuple[int, int, int]]:
     small = list(itertools.product(SMALL, SMALL, SMALL))
     sizes = np.array([*SMALL, *LARGE])
     more = {tuple(t) for t in rng.choice(sizes, (SAMPLED, 3)).tolist()} - set(small)
-    # long rows, a few of which are read as they lie; rows a page apart and more columns than two panels, for each number of rows in a tile
+    # for each number of rows in a tile: rows a page apart and more columns than two panels, and
+    # long rows of B, of which a few rows of A meet some at a time
     pages = {(m, n, k) for m in (*range(1, 16), 33) for n in (40, 72) for k in PAGES}
     streamed = {(m, n, k) for m in range(1, 15) for n in (513, 650) for k in (7, 40)}
     return small + sorted(more | pages | streamed)

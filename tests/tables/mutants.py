@@ -53,7 +53,7 @@ KERNELS = [
      "if (whole < g.k) step(whole, g.k - whole);",
      "if (whole + 1 < g.k) step(whole, g.k - whole);", "tests/test_gemm.py"),
     ("strip-reads-its-first-tile", "cpp/kernels/gemm.h",
-     "t.b + at, kStreamAhead", "t.b, kStreamAhead", "tests/test_gemm.py"),
+     "t.b + at", "t.b", "tests/test_gemm.py"),
     ("block-of-k-one-short", "cpp/kernels/gemm.h",
      "g.k * (block + 1) / blocks", "g.k * (block + 1) / blocks - (block + 1 < blocks)",
      "tests/test_gemm.py"),
