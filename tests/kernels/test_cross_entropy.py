@@ -116,6 +116,19 @@ def test_rows_of_a_softmax_do_not_depend_on_their_place(isa: str, dtype: Any) ->
                 assert bits(*part) == bits(losses[start:], probabilities[start:])
 
 
+def test_classes_that_cannot_be_change_no_bits(isa: str, dtype: Any) -> None:
+    """Few classes are computed in another way than many, with the same bits."""
+    for classes in range(1, 36):
+        logits = draws(11 * classes, dtype).reshape(11, classes) * 5
+        more = np.full((11, 70), -np.inf, dtype)
+        more[:, :classes] = logits
+        labels = np.arange(11) % classes
+        losses, probabilities = run_cross_entropy(logits, labels)
+        same_losses, padded = run_cross_entropy(more, labels)
+        assert bits(same_losses, padded[:, :classes]) == bits(losses, probabilities), classes
+        assert not padded[:, classes:].any()
+
+
 # --- losses of classes with weights, ignored labels, smoothing, soft labels ---
 
 
