@@ -32,12 +32,10 @@ def leaks(objects: Path, isa: str) -> list[str]:
 
 def test_objects_of_an_isa_share_nothing(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     sources = [p for p in (ROOT / "cpp").rglob("*") if p.suffix in (".h", ".cpp", ".def")]
-    *words, eigen = (word for command in COMMANDS.values() for word in command)
-    words = [word for word in words if word != eigen]  # where Eigen lies is of no account
-    version = subprocess.run([words[0], "--version"], capture_output=True, text=True, check=True)
-    sources.append(Path(eigen) / "Eigen/src/Core/util/Macros.h")  # which says its version
-    checked = fingerprint(sources, *words, version.stdout)
-    cache = getattr(pytestconfig, "cache", None)  # none without its plugin
+    commands = [word for command in COMMANDS.values() for word in command]
+    version = subprocess.run([commands[0], "--version"], capture_output=True, text=True, check=True)
+    checked = fingerprint(sources, *commands, version.stdout)
+    cache = getattr(pytestconfig, "cache", None)  # none with -p no:cacheprovider
     if cache is not None and cache.get("fastnn/symbols", None) == checked:
         return  # these very sources were compiled and found clean: it takes a while
     with ThreadPoolExecutor() as pool:
