@@ -21,13 +21,7 @@ inline Vec<T> pad(Vec<T> v, int64_t n, T padding) {
 template <class T>
 constexpr T kLowest = -std::numeric_limits<T>::infinity();
 
-// NaN is passed over: in what a softmax does next it shows again.
-template <class T>
-inline T largest_lane(Vec<T> v) {
-    return fold_lanes<T>(v, [](Vec<T> a, Vec<T> b) { return b > a ? b : a; });
-}
-
-// The largest of n values.
+// The largest of n values. NaN is passed over: in what a softmax does next it shows again.
 template <class T>
 inline T largest(const T* x, int64_t n) {
     Vec<T> top = broadcast(kLowest<T>);
@@ -35,7 +29,7 @@ inline T largest(const T* x, int64_t n) {
         const Vec<T> v = pad<T>(load_n(x + i, left), left, kLowest<T>);
         top = v > top ? v : top;
     });
-    return largest_lane<T>(top);
+    return fold_lanes<T>(top, [](Vec<T> a, Vec<T> b) { return b > a ? b : a; });
 }
 
 // The sum of term(i, left) for i = 0, width, ... < n; lanes beyond n must be 0.
