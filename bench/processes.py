@@ -42,8 +42,11 @@ def run_python(arguments: Sequence[str], environment: Mapping[str, str] | None =
     Raises:
         RuntimeError: if the program fails; it holds what the program wrote.
     """
+    # A program finds the modules beside it. All else has to take the installed fastnn, not sources
+    # in the current folder (-P).
+    options = [] if arguments[0].endswith(".py") else ["-P"]
     process = subprocess.Popen(
-        [sys.executable, "-P", *arguments],  # -P: the installed fastnn, not sources at hand
+        [sys.executable, *options, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -78,6 +78,12 @@ def test_right_answers_pass_and_wrong_ones_do_not(name: str) -> None:
     assert checked
 
 
+def test_programs_of_rivals_run() -> None:
+    memory = importlib.import_module("workloads.memory")
+    case = memory.groups(quick=True)[0].cases[0]
+    memory.check(case, memory.sklearn.build(case).answer())
+
+
 def a_report(**facts: str) -> Any:
     """Return a run of every workload, with made-up values: contestant n needs n times as much."""
     results = importlib.import_module("results")
