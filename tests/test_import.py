@@ -1,9 +1,11 @@
-"""What `import fastnn` says where it cannot work."""
+"""What `import fastnn` loads, and what it says where it cannot work."""
 
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from support import run_python
 
 import fastnn
 
@@ -18,3 +20,14 @@ def test_sources_taken_for_the_package(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"expected its compiled core beside its sources, got none in {tmp_path}" in done.stderr
     assert "start it in another folder" in done.stderr
+
+
+def test_some_parts_are_loaded_when_they_are_asked_for() -> None:
+    parts = ["plot", "report", "sklearn", "vision"]
+    done = run_python(
+        "import sys, fastnn\n"
+        f"for part in {parts}:\n"
+        "    name = f'fastnn.{part}'\n"
+        "    print(part in dir(fastnn), name in sys.modules, getattr(fastnn, part).__name__)\n"
+    )
+    assert done.stdout.splitlines() == [f"True False fastnn.{part}" for part in parts], done.stderr

@@ -9,25 +9,8 @@ import numpy as np
 from fastnn.data import Subset, TensorDataset
 from fastnn.data.dataset import fetch_batch
 from fastnn.training.batches import CastRows, Loader
-from fastnn.vision.datasets import MNIST, FashionMNIST
-from fastnn.vision.transforms import (
-    CenterCrop,
-    ConvertImageDtype,
-    Grayscale,
-    Invert,
-    Normalize,
-    PILToTensor,
-    Resize,
-    ToTensor,
-)
-from fastnn.vision.transforms.base import steps_of
 
 __all__ = ["sample"]
-
-# Their rows are the same whenever they are asked for, and asking draws no random number.
-_STEADY = (TensorDataset, CastRows, MNIST, FashionMNIST)
-_FIXED = (CenterCrop, ConvertImageDtype, Grayscale, Invert, Normalize, PILToTensor, Resize,
-          ToTensor)  # fmt: skip
 
 
 def sample(loader: Loader, rows: int) -> tuple[Any, Any] | None:
@@ -50,9 +33,22 @@ def sample(loader: Loader, rows: int) -> tuple[Any, Any] | None:
 
 
 def _is_steady(dataset: Any) -> bool:
+    """Whether its rows are the same whenever asked for, and asking draws no random number."""
     if type(dataset) is Subset:
         return _is_steady(dataset.dataset)
-    if type(dataset) not in _STEADY or getattr(dataset, "target_transform", None) is not None:
+    return type(dataset) in (TensorDataset, CastRows) or _are_steady_images(dataset)
+
+
+def _are_steady_images(dataset: Any) -> bool:
+    from fastnn.vision import datasets, transforms
+    from fastnn.vision.transforms.base import steps_of
+
+    if type(dataset) not in (datasets.MNIST, datasets.FashionMNIST):
         return False
-    transform = getattr(dataset, "transform", None)
-    return transform is None or all(type(step) in _FIXED for step in steps_of(transform))
+    steady = (
+        transforms.CenterCrop, transforms.ConvertImageDtype, transforms.Grayscale,
+        transforms.Invert, transforms.Normalize, transforms.PILToTensor, transforms.Resize,
+        transforms.ToTensor,
+    )  # fmt: skip
+    steps = steps_of(dataset.transform) if dataset.transform is not None else []
+    return dataset.target_transform is None and all(type(step) in steady for step in steps)
