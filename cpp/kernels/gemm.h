@@ -369,20 +369,94 @@ void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1) {
     run_tile<1>(g, tile_at(0, g.k, whole, packed, W, end - whole), g.m);
 }
 
-// The same against a column-major B, such as a layer's weights: they are transposed a few panels at
-// a time into the L1 cache, where the tile finds them.
+// sum += A B over `Depth` steps of k from p on, for a vector of columns of B, which are turned in
+// registers as they are read.
+template <int Depth, int MR, class T>
+[[gnu::always_inline]] inline void add_turned(const Gemm<T>& g, const T* b, int64_t p,
+                                              Vec<T> (&sum)[MR]) {
+    constexpr int Q = kLane<T>;
+    FASTNN_UNROLL for (int step = 0; step < Depth; step += Q) {
+        Vec<T> rows[Q];
+        load_transposed(rows, b + p + step, g.b_col);
+        FASTNN_UNROLL for (int q = 0; q < Q; ++q) FASTNN_UNROLL for (int i = 0; i < MR; ++i)
+            sum[i] += broadcast(g.a[i * g.a_row + p + step + q]) * rows[q];
+    }
+}
+
+// NV whole vectors of columns, from j on, in MR rows against a column-major B. Its columns go by, a
+// cache line of each at a time: of two vectors a chain of sums waits for the other's, and 16 or 32
+// columns are few enough for what the caches fetch ahead by themselves. They are asked for all the
+// same, and the next tile's at the end of these.
+constexpr int kTurnedVectors = 2;
+constexpr int64_t kTurnedAhead = 4;  // cache lines
+
+template <int NV, class T, int MR>
+void turned_tile(const Gemm<T>& g, int64_t j) {
+    constexpr int W = Simd<T>::width, line = 64 / int(sizeof(T));
+    const T* const first = g.b + j * g.b_col;
+    Vec<T> sums[NV][MR] = {};
+    int64_t p = 0;
+    for (; p + line <= g.k; p += line) {
+        const int64_t at = p + kTurnedAhead * line;
+        const T* ahead = first + (at < g.k ? at : at - g.k + NV * W * g.b_col);
+        const T* b = first;
+        // Not unrolled: the integer registers hold where one vector's columns are, not where two's.
+        _Pragma("GCC unroll 1") for (int v = 0; v < NV; ++v, b += W * g.b_col) {
+            FASTNN_UNROLL for (int i = 0; i < W; ++i, ahead += g.b_col) __builtin_prefetch(ahead);
+            add_turned<line>(g, b, p, sums[v]);
+        }
+    }
+    const T* b = first;
+    for (int v = 0; v < NV; ++v, b += W * g.b_col) {
+        int64_t q = p;
+        for (; q + kLane<T> <= g.k; q += kLane<T>) add_turned<kLane<T>>(g, b, q, sums[v]);
+        for (; q < g.k; ++q) {
+            Vec<T> row;
+            for (int l = 0; l < W; ++l) row[l] = b[l * g.b_col + q];
+            FASTNN_UNROLL for (int i = 0; i < MR; ++i) sums[v][i] +=
+                broadcast(g.a[i * g.a_row + q]) * row;
+        }
+        const int64_t column = j + v * W;
+        FASTNN_UNROLL for (int i = 0; i < MR; ++i)
+            store_c(g, epilogue(g, sums[v][i], i, column, W), i, column, W);
+    }
+}
+
+template <int NV, class T, int... Rows>
+inline void run_turned_tile(const Gemm<T>& g, int64_t j, std::integer_sequence<int, Rows...>) {
+    static constexpr void (*table[])(const Gemm<T>&, int64_t) = {&turned_tile<NV, T, Rows + 1>...};
+    table[g.m - 1](g, j);
+}
+
+// Columns [j0, j1), a vector or more of them. An incomplete vector at the end is computed as the
+// last whole one, some of it a second time.
+template <class T>
+void gemm_fewest_rows_turned(const Gemm<T>& g, int64_t j0, int64_t j1) {
+    constexpr int W = Simd<T>::width;
+    constexpr auto counts = std::make_integer_sequence<int, kWideRows>{};
+    int64_t j = j0;
+    for (; j + kTurnedVectors * W <= j1; j += kTurnedVectors * W)
+        run_turned_tile<kTurnedVectors>(g, j, counts);
+    for (; j + W <= j1; j += W) run_turned_tile<1>(g, j, counts);
+    if (j < j1) run_turned_tile<1>(g, j1 - W, counts);
+}
+
+// Columns [j0, j1) of a few rows against a column-major B, such as a layer's weights: nothing is
+// packed where the rows are so few that turning B in registers costs less than its way through
+// memory: 1 row through 784-512-512-10, AVX2, took 174-231 us and takes 74-109, 3 rows 250-264 and
+// 120-160, and 6 rows as long as the other way. Else B is transposed a few panels at a time into
+// the L1 cache, where the tile finds them.
 constexpr int64_t kTurnedDepth = 64;
 
 template <class T>
 void gemm_few_rows_turned(const Gemm<T>& g, int64_t j0, int64_t j1) {
-    constexpr int W = Simd<T>::width;
-    constexpr int most = kWideVectors * W;
-    T panel[kTurnedDepth * most];
+    constexpr int W = Simd<T>::width, most = kPanelVectors * W;
     const int64_t end = smaller(g.n, j1);
+    if (g.m <= kWideRows && g.a_col == 1 && end - j0 >= W)
+        return gemm_fewest_rows_turned(g, j0, end);
+    T panel[kTurnedDepth * most];
     for (int64_t j = j0, width = most; j < end; j += width) {
-        // only the last vector of a tile may be incomplete
-        while (width > W && ((width == most && g.m > kWideRows) || j + width - W >= end))
-            width /= 2;
+        if (j + W >= end) width = W;  // only the last vector of a tile may be incomplete
         for (int64_t k = 0; k < g.k; k += kTurnedDepth) {
             const int64_t depth = smaller(kTurnedDepth, g.k - k);
             for (int64_t v = 0; v < width; v += W)
@@ -392,12 +466,7 @@ void gemm_few_rows_turned(const Gemm<T>& g, int64_t j0, int64_t j1) {
             const Tile<T> spec{
                 g.a + k * g.a_col, panel,  g.a_row,         g.a_col, width, depth, 0, j,
                 end - j,           k == 0, k + depth == g.k};
-            if (width == most)
-                run_tile<kWideVectors>(g, spec, g.m);
-            else if (width == 2 * W)
-                run_tile<2>(g, spec, g.m);
-            else
-                run_tile<1>(g, spec, g.m);
+            width == most ? run_tile<kPanelVectors>(g, spec, g.m) : run_tile<1>(g, spec, g.m);
         }
     }
 }

@@ -13,19 +13,26 @@ constexpr int kLaneBytes = 16;
 template <class T>
 constexpr int kLane = kLaneBytes / int(sizeof(T));
 
-// Values i, i + stride, ... of as many lanes as a vector has, side by side.
-template <class T, int Lanes, int... I>
-inline auto join_lanes(const T* p, int64_t stride, std::integer_sequence<int, I...>) {
-    if constexpr (Lanes == 1) {
-        typedef T Lane __attribute__((vector_size(kLaneBytes), aligned(alignof(T)), may_alias));
-        typedef T Value __attribute__((vector_size(kLaneBytes)));
-        return Value(*reinterpret_cast<const Lane*>(p));
-    } else {
-        constexpr auto half = std::make_integer_sequence<int, int(sizeof...(I)) / 2>{};
-        const auto low = join_lanes<T, Lanes / 2>(p, stride, half);
-        const auto high = join_lanes<T, Lanes / 2>(p + Lanes / 2 * stride, stride, half);
-        return __builtin_shufflevector(low, high, I...);
-    }
+// Lanes at p, p + stride, ..., as many as a vector has. By intrinsics, which move bits of any type:
+// an insertion from memory is then one instruction and no shuffle, where the compiler makes two
+// instructions of __builtin_shufflevector, one of them a shuffle.
+template <class T>
+inline Vec<T> join_lanes(const T* p, int64_t stride) {
+#if FASTNN_VECTOR_BYTES == 16
+    return load(p);
+#else
+    const auto lane = [=](int i) {
+        return _mm_loadu_ps(reinterpret_cast<const float*>(p + i * stride));
+    };
+#if FASTNN_VECTOR_BYTES == 32
+    return Vec<T>(_mm256_insertf128_ps(_mm256_castps128_ps256(lane(0)), lane(1), 1));
+#else
+    __m512 v = _mm512_castps128_ps512(lane(0));
+    v = _mm512_insertf32x4(v, lane(1), 1);
+    v = _mm512_insertf32x4(v, lane(2), 2);
+    return Vec<T>(_mm512_insertf32x4(v, lane(3), 3));
+#endif
+#endif
 }
 
 // In each lane the low (Half = 0) or high halves of a's and b's, value by value in turns.
@@ -35,26 +42,32 @@ inline Vec<T> zip(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
     return __builtin_shufflevector(a, b, (I / Q * Q + Half * Q / 2 + I % Q / 2 + I % 2 * W)...);
 }
 
-// block[p][i] = from[i * row + p], of W x W values. Lanes are put in their places as they are
-// loaded, and transposed within: zipping row i with row i + Q/2 rotates the bits of (row, column)
-// by one, and log2(Q) rounds of it swap them.
+// block[p][i] = from[i * row + p], of W rows and as many values as a lane has. Lanes are put in
+// their places as they are loaded, and transposed within: zipping row i with row i + Q/2 rotates
+// the bits of (row, column) by one, and log2(Q) rounds of it swap them.
 template <class T>
-inline void load_transposed(Vec<T> (&block)[Simd<T>::width], const T* from, int64_t row) {
+inline void load_transposed(Vec<T> (&block)[kLane<T>], const T* from, int64_t row) {
     constexpr int W = Simd<T>::width, Q = kLane<T>;
     constexpr auto lanes = std::make_integer_sequence<int, W>{};
-    FASTNN_UNROLL for (int p = 0; p < W; p += Q) {
-        Vec<T> rows[Q];
-        FASTNN_UNROLL for (int i = 0; i < Q; ++i) rows[i] =
-            join_lanes<T, W / Q>(from + i * row + p, Q * row, lanes);
-        FASTNN_UNROLL for (int round = 1; round < Q; round *= 2) {
-            Vec<T> next[Q];
-            FASTNN_UNROLL for (int i = 0; i < Q / 2; ++i) {
-                next[2 * i] = zip<T, 0>(rows[i], rows[i + Q / 2], lanes);
-                next[2 * i + 1] = zip<T, 1>(rows[i], rows[i + Q / 2], lanes);
-            }
-            FASTNN_UNROLL for (int i = 0; i < Q; ++i) rows[i] = next[i];
+    FASTNN_UNROLL for (int i = 0; i < Q; ++i) block[i] = join_lanes(from + i * row, Q * row);
+    FASTNN_UNROLL for (int round = 1; round < Q; round *= 2) {
+        Vec<T> next[Q];
+        FASTNN_UNROLL for (int i = 0; i < Q / 2; ++i) {
+            next[2 * i] = zip<T, 0>(block[i], block[i + Q / 2], lanes);
+            next[2 * i + 1] = zip<T, 1>(block[i], block[i + Q / 2], lanes);
         }
-        FASTNN_UNROLL for (int i = 0; i < Q; ++i) block[p + i] = rows[i];
+        FASTNN_UNROLL for (int i = 0; i < Q; ++i) block[i] = next[i];
+    }
+}
+
+// W x W values: to[p * to_stride + i] = from[i * row + p].
+template <class T>
+inline void transpose_block(T* to, int64_t to_stride, const T* from, int64_t row) {
+    constexpr int W = Simd<T>::width, Q = kLane<T>;
+    FASTNN_UNROLL for (int p = 0; p < W; p += Q) {
+        Vec<T> block[Q];
+        load_transposed<T>(block, from + p, row);
+        FASTNN_UNROLL for (int i = 0; i < Q; ++i) store(to + (p + i) * to_stride, block[i]);
     }
 }
 
@@ -70,17 +83,13 @@ inline void transpose(T* to, int64_t to_stride, int64_t width, const T* from, in
                 to[p * to_stride + i] = i < rows ? from[i * row + p * col] : T(0);
         return;
     }
-    Vec<T> block[W];
-    if (rows >= W && depth >= W && width >= W) {
-        load_transposed<T>(block, from, row);
-        FASTNN_UNROLL for (int p = 0; p < W; ++p) store(to + p * to_stride, block[p]);
-        return;
-    }
-    T whole[W * W];
+    if (rows >= W && depth >= W && width >= W) return transpose_block(to, to_stride, from, row);
+    T whole[W * W], turned[W * W];
     for (int i = 0; i < W; ++i)
         store(whole + i * W, i < rows ? load_n(from + i * row, depth) : Vec<T>{});
-    load_transposed<T>(block, whole, W);
-    for (int p = 0; p < W && p < depth; ++p) store_n(to + p * to_stride, block[p], width);
+    transpose_block(turned, W, whole, W);
+    for (int p = 0; p < W && p < depth; ++p)
+        store_n(to + p * to_stride, load(turned + p * W), width);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ BUGS = [
     Bug("product-tail-columns-dropped", "cpp/kernels/gemm.h",
         "if (whole == end) return;", "if (whole > j0) return;", "tests/test_gemm.py"),
     Bug("tile-beyond-the-last-column", "cpp/kernels/gemm.h",
-        "j + width - W >= end", "j + width / 2 >= end", "tests/test_gemm.py"),
+        "j + W >= end", "j >= end", "tests/test_gemm.py"),
     Bug("weight-gradient-transposed", "cpp/bindings/bind_linear.cpp",
         "run<T>({out, in, rows, grad.data, 1, out, input.data, in, 1, result.data, in});",
         "run<T>({out, in, rows, grad.data, 1, out, input.data, in, 1, result.data, 1, out});",
