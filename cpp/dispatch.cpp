@@ -18,17 +18,24 @@ struct Isa {
     bool (*supported)();
 };
 
+#ifdef FASTNN_X86
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() {
+#ifdef FASTNN_EMULATE_AVX512
+    return has_avx2();
+#else
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && has_avx2();
+#endif
+}
+#endif
+
 // Worst to best. Each asks for all that the build enables for its objects.
 const Isa kIsas[] = {
     {&kernels_baseline, [] { return true; }},
 #ifdef FASTNN_X86
-    {&kernels_avx2, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
-    {&kernels_avx512,
-     [] {
-         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("fma");
-     }},
+    {&kernels_avx2, has_avx2},
+    {&kernels_avx512, has_avx512},
 #endif
 };
 

@@ -28,9 +28,9 @@ constexpr uint64_t kLowHalf = 0xFFFFFFFF;
 inline Wide multiply_low_halves(Wide a, Wide b) {
 #if defined(__AVX512F__)
     return Wide(_mm512_mul_epu32(__m512i(a), __m512i(b)));
-#elif defined(__AVX2__)
+#elif FASTNN_VECTOR_BYTES == 32
     return Wide(_mm256_mul_epu32(__m256i(a), __m256i(b)));
-#elif defined(__SSE2__)
+#elif FASTNN_VECTOR_BYTES == 16 && defined(__SSE2__)
     return Wide(_mm_mul_epu32(__m128i(a), __m128i(b)));
 #else
     return (a & kLowHalf) * (b & kLowHalf);

@@ -11,7 +11,9 @@
 #include <immintrin.h>
 #endif
 
-#if defined(__AVX512F__)
+// FASTNN_EMULATE_AVX512: vectors as wide as its, of AVX2's instructions. The intrinsics below need
+// the instructions; without them the code for any ISA does the same.
+#if defined(__AVX512F__) || defined(FASTNN_EMULATE_AVX512)
 #define FASTNN_VECTOR_BYTES 64
 #elif defined(__AVX2__)
 #define FASTNN_VECTOR_BYTES 32
@@ -107,7 +109,7 @@ template <>
 inline void store_part(double* p, Vec<double> v, int64_t n) {
     _mm512_mask_storeu_pd(p, __mmask8(first_lanes(n)), v);
 }
-#elif defined(__AVX2__)
+#elif FASTNN_VECTOR_BYTES == 32
 inline __m256i first_floats(int64_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }

@@ -18,20 +18,23 @@ constexpr int kLane = kLaneBytes / int(sizeof(T));
 // instructions of __builtin_shufflevector, one of them a shuffle.
 template <class T>
 inline Vec<T> join_lanes(const T* p, int64_t stride) {
-#if FASTNN_VECTOR_BYTES == 16
-    return load(p);
-#else
+#if FASTNN_VECTOR_BYTES == 32 || defined(__AVX512F__)
     const auto lane = [=](int i) {
         return _mm_loadu_ps(reinterpret_cast<const float*>(p + i * stride));
     };
-#if FASTNN_VECTOR_BYTES == 32
-    return Vec<T>(_mm256_insertf128_ps(_mm256_castps128_ps256(lane(0)), lane(1), 1));
-#else
+#endif
+#if defined(__AVX512F__)
     __m512 v = _mm512_castps128_ps512(lane(0));
     v = _mm512_insertf32x4(v, lane(1), 1);
     v = _mm512_insertf32x4(v, lane(2), 2);
     return Vec<T>(_mm512_insertf32x4(v, lane(3), 3));
-#endif
+#elif FASTNN_VECTOR_BYTES == 32
+    return Vec<T>(_mm256_insertf128_ps(_mm256_castps128_ps256(lane(0)), lane(1), 1));
+#else
+    Vec<T> v;
+    for (int i = 0; i < FASTNN_VECTOR_BYTES / kLaneBytes; ++i)
+        std::memcpy(reinterpret_cast<char*>(&v) + i * kLaneBytes, p + i * stride, kLaneBytes);
+    return v;
 #endif
 }
 

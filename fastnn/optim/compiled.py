@@ -30,23 +30,23 @@ class CompiledUpdate(NamedTuple):
     Attributes:
         optimizer: Whose parameters they are.
         group: Their options.
-        rule: What is done to them.
         place: Where they lie in the optimizer's block.
-        step: How many steps they have made.
         owners: Their numbers.
         counted: Whether steps count.
     """
 
     optimizer: Optimizer
     group: dict[str, Any]
-    rule: CompiledRule
     place: slice
-    step: int
     owners: list[int]
     counted: bool
 
     def arguments(self) -> tuple[Any, ...]:
-        """What `Program.optimize` takes."""
+        """What `Program.optimize` takes.
+
+        Raises:
+            NotLowerable: if the options have no compiled form.
+        """
         optimizer, rule, place = self.optimizer, self.optimizer.compiled(self.group), self.place
         block, steps = optimizer._block, optimizer._steps[self.owners[0]]
         states = [None if name is None else optimizer._state[name][place] for name in rule.states]

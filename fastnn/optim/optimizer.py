@@ -227,10 +227,10 @@ class Optimizer:
         first = 0
         for group in self.param_groups:
             last = first + len(group["params"])
-            rule, counted = self.compiled(group), self.uses_state(group)
+            counted = self.uses_state(group)
             members = [i for i in range(first, last) if id(self._block.parameters[i]) in reached]
-            for place, step, owners in self._stretches(members):
-                updates.append(CompiledUpdate(self, group, rule, place, step, owners, counted))
+            for place, _, owners in self._stretches(members):
+                updates.append(CompiledUpdate(self, group, place, owners, counted))
             first = last
         return updates
 

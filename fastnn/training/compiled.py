@@ -27,11 +27,14 @@ from fastnn.training.lowering import LoweredModel, lower
 from fastnn.training.pulse import Pulse
 from fastnn.training.rates import RatePlan
 from fastnn.training.schedule import step_scheduler
+from fastnn.training.watch import Watch, same_objects
 
 if TYPE_CHECKING:
     from fastnn.trainer import Trainer
 
 __all__ = ["CompiledEpochs"]
+
+_TRAINED = operator.attrgetter("requires_grad")
 
 
 class CompiledEpochs:
@@ -59,6 +62,7 @@ class CompiledEpochs:
         self.eager = EagerEpochs(trainer, loader, hooks, guard, saves)
         self.progress = hooks.of("on_progress")
         self.lowered: LoweredModel | None = None
+        self._watch = Watch()
         self._made_from: list[Any] = []
         self._largest = 0  # rows of a batch that the program has room for
         self._knows_all = False  # whether it has all parameters of the model
@@ -118,8 +122,7 @@ class CompiledEpochs:
 
     def _prepare(self, feed: Feed) -> None:
         """Have a program for the model as it is now."""
-        now = _ingredients(self.trainer, feed)
-        same = len(now) == len(self._made_from) and all(map(operator.is_, now, self._made_from))
+        same = same_objects(self._ingredients(feed), self._made_from)
         if same and self._largest >= feed.largest:
             self._check_sizes(feed)
             return
@@ -136,7 +139,9 @@ class CompiledEpochs:
         except Exception as error:
             raise NotLowerable(f"a pass on few rows failed ({error})") from error
         self._check(feed)
-        self._made_from, self._largest = _ingredients(self.trainer, feed), feed.largest
+        roots = (self.trainer.model, self.trainer.loss)
+        self._watch = Watch(*(root for root in roots if isinstance(root, Module)))
+        self._made_from, self._largest = self._ingredients(feed), feed.largest
         trained = set(map(id, self.lowered.parameters))
         self._knows_all = trained.issuperset(map(id, self.trainer.model.parameters()))
 
@@ -157,23 +162,19 @@ class CompiledEpochs:
             p.requires_grad and id(p) not in reached for p in trainer.model.parameters()
         ):
             raise NotLowerable("a penalty on parameters that the model does not use")
-        trainer.optimizer.compiled_updates(reached)
+        for update in trainer.optimizer.compiled_updates(reached):
+            update.arguments()
+
+    def _ingredients(self, feed: Feed) -> list[Any]:
+        """All objects that the program is made from: while they are the same, it is right."""
+        trainer, table, watch = self.trainer, feed.table, self._watch
+        return [trainer.model, trainer.loss, trainer.l1, table.inputs.base, table.targets,
+                *watch.parts(), *map(_TRAINED, watch.tensors)]  # fmt: skip
 
     def _check_sizes(self, feed: Feed) -> None:
         assert self.lowered is not None
         if feed.smallest < self.lowered.least_rows:
             raise NotLowerable("a batch of one row, and batch normalization")
-
-
-def _ingredients(trainer: Trainer, feed: Feed) -> list[Any]:
-    """All objects that a program is made from: while they are the same, it is right."""
-    found = [trainer.loss, trainer.l1, feed.table.inputs.base, feed.table.targets]
-    for part in (trainer.model, trainer.loss):
-        for module in part.modules() if isinstance(part, Module) else ():
-            found += [module, *vars(module).values(), *module._modules.values()]
-            for t in (*module._parameters.values(), *module._buffers.values()):
-                found += [None] if t is None else [t, t._array, t.requires_grad]
-    return found
 
 
 class _Run:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-import operator
 from contextlib import suppress
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,10 +14,10 @@ from fastnn.errors import NotLowerable
 from fastnn.nn.module import Module
 from fastnn.tensor import Tensor
 from fastnn.training.lowering import Lowering, Pass, nodes_of, signature
+from fastnn.training.watch import Watch, same_objects
 
 __all__ = ["Predictor"]
 
-_ARRAY = operator.attrgetter("_array")
 _MOST_ROWS = 512  # at a time: 784-512-512-10 then has its activations in the L2 and L3 caches
 
 
@@ -70,14 +68,11 @@ class _Made:
     """
 
     def __init__(self, model: Module, rows: Array) -> None:
-        modules = list(model.modules())
-        homes = [(vars(m), m._parameters, m._modules, m._buffers) for m in modules]
-        self.homes = [home for four in homes for home in four]
-        self.tensors = [*model.parameters(), *model.buffers()]
-        self.parts, self.steady = self._parts(), self._steady()
+        self.watch = Watch(model)
+        self.parts, self.steady = self.watch.parts(), self.watch.steady()
         self.model, self.row, self.dtype = model, rows.shape[1:], rows.dtype
         self.pool: list[_Forward] = []
-        self.possible = all(map(_is_known, modules))
+        self.possible = all(map(_is_known, self.watch.modules))
 
     def is_for(self, rows: Array) -> bool:
         """Whether the programs take such rows."""
@@ -85,21 +80,13 @@ class _Made:
 
     def is_current(self) -> bool:
         """Whether the model consists of the same objects as before."""
-        now = self._parts()
-        if _same(now, self.parts):
+        now = self.watch.parts()
+        if same_objects(now, self.parts):
             return True
-        if not _same(self._steady(), self.steady):
+        if not same_objects(self.watch.steady(), self.steady):
             return False
         self.parts = now  # only modes have changed, and a program is always of eval mode
         return True
-
-    def _parts(self) -> list[Any]:
-        # 5 us for a network of five layers, where a loop in Python takes 11
-        return [*chain.from_iterable(map(dict.values, self.homes)), *map(_ARRAY, self.tensors)]
-
-    def _steady(self) -> list[Any]:
-        parts = [v for home in self.homes for name, v in home.items() if name != "training"]
-        return [*parts, *map(_ARRAY, self.tensors)]
 
     def run(self, rows: Array) -> Array | None:
         """Their outputs, or None."""
@@ -126,10 +113,6 @@ class _Made:
 def _is_known(module: Module) -> bool:
     """Whether its class is fastnn's own, and so is its `forward`."""
     return type(module).__module__.startswith("fastnn.nn.") and "forward" not in vars(module)
-
-
-def _same(now: list[Any], before: list[Any]) -> bool:
-    return len(now) == len(before) and all(map(operator.is_, now, before))
 
 
 class _Forward:
