@@ -225,7 +225,9 @@ def curves(part: SubFigure, group: GroupResult, peak: float | None) -> None:
             cost.plot(sizes, straight, color=TEXT, lw=0.8, ls=":", label="linear")
     if peak:
         rate.axhline(peak, color=TEXT, lw=1, ls=(0, (4, 3)))
-        rate.annotate("FMA peak", (0, peak), xycoords=("axes fraction", "data"), va="bottom")
+        rate.annotate(
+            "FMA peak", (1, peak), xycoords=("axes fraction", "data"), ha="right", va="bottom"
+        )
     cost.set_yscale("log")
     cost.yaxis.set_major_formatter(lambda value, _: amount(value, group.quantity))
     cost.set_ylabel("time of an epoch" if growing else f"time of a {group.each}")

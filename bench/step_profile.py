@@ -1,6 +1,9 @@
-"""Where the time of a compiled training step goes: 784-512-512-10, batch 100, on MNIST.
+"""Where the time of a compiled training step goes: of the reference net and of two `fit`s.
 
-python bench/step_profile.py [--threads N] [--optimizer adam|sgd] [--write]
+    python bench/step_profile.py [--threads N] [--optimizer adam|sgd] [--write]
+    python bench/step_profile.py --sizes 20-128-256-4 --batch 32 --dtype float64
+
+Nets with MNIST's inputs learn from its bytes, others from normal numbers.
 """
 
 from __future__ import annotations
@@ -8,18 +11,27 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from datetime import date
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import machine
+import numpy as np
+from numpy_reference import MNIST_SIZES
+from results import Report
+from training.problem import Problem
 
 import fastnn
-from fastnn import Trainer, _core, nn, optim
+from fastnn import Trainer, nn, optim
 from fastnn.training import compiled
 from fastnn.vision.datasets import MNIST
 
-EPOCHS, BATCHES = 3, 600
-GFLOP = 192.6  # of an epoch: the products alone
+EPOCHS, ROWS = 3, 60000
+# The reference; what scikit-learn's defaults make of MNIST and of its digits: sizes, batch, type.
+NETS = [(MNIST_SIZES, 100, "float32"), ((784, 100, 10), 200, "float32"),
+        ((64, 100, 10), 200, "float64")]  # fmt: skip
 PAGE = Path(__file__).parent / "README.md"
 MARKS = "<!-- profile table: start -->\n", "<!-- profile table: end -->\n"
 
@@ -28,10 +40,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--threads", type=int, default=machine.available_cores())
     parser.add_argument("--optimizer", choices=["adam", "sgd"], default="adam")
-    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    parser.add_argument("--sizes", type=_sizes, metavar="N-N-...", help="instead of those three")
+    parser.add_argument("--batch", type=int, default=100, help="with --sizes")
+    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32",
+                        help="with --sizes")  # fmt: skip
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
     args = parser.parse_args()
+    if args.write and args.sizes:
+        parser.error("--write puts the three tables into README.md: leave --sizes out")
     fastnn.set_num_threads(args.threads)
-    text = table(args.optimizer, args.threads)
+    meter, peaks, tables = machine.PeakMeter(args.threads), list[float](), list[str]()
+    for sizes, batch, dtype in [(args.sizes, args.batch, args.dtype)] if args.sizes else NETS:
+        problem = Problem(sizes, batch, ROWS // batch, args.optimizer)
+        peaks.append(meter.measure())
+        seconds, epoch = measure(problem, dtype)
+        peaks.append(meter.measure())
+        tables.append(table(problem, dtype, seconds, epoch, sum(peaks[-2:]) / 2))
+    facts = machine.describe(args.threads) | meter.facts()
+    line = Report("", facts, peaks, [], []).machine_line
+    text = f"Measured on {date.today().isoformat()}: {line}.\n\n" + "\n".join(tables)
     print(text)
     if args.write:
         before, after = map(re.escape, MARKS)
@@ -41,21 +68,23 @@ def main() -> None:
                         encoding="utf-8")  # fmt: skip
 
 
-def table(name: str, threads: int) -> str:
-    """Markdown: microseconds and shares of a step, and what it reaches of the peak."""
-    before = _core.fma_peak(threads, 0.3)
-    seconds, epoch = measure(name)
-    peak = (before + _core.fma_peak(threads, 0.3)) / 2
-    facts = machine.describe(threads)
-    total = sum(seconds.values())
-    rows = [f"| {part} | {1e6 * s / EPOCHS / BATCHES:.0f} | {100 * s / total:.1f} % |"
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split("-")))
+
+
+def table(
+    problem: Problem, dtype: str, seconds: dict[str, float], epoch: float, peak: float
+) -> str:
+    """Markdown: microseconds and shares of a step, and what it reaches of the peak in float32."""
+    total, gflop = sum(seconds.values()), problem.step_flops * problem.steps / 1e9
+    share = gflop / epoch / peak * np.dtype(dtype).itemsize / 4
+    rows = [f"| {part} | {1e6 * s / EPOCHS / problem.steps:.1f} | {100 * s / total:.1f} % |"
             for part, s in sorted(seconds.items(), key=lambda item: -item[1])]  # fmt: skip
-    share = 100 * GFLOP / epoch / peak
     return "\n".join(
         [
-            f"{name}, {threads} threads, {fastnn.isa()}; {', '.join(map(str, facts.values()))}: "
-            f"an epoch takes {epoch:.2f} s, {GFLOP / epoch:.0f} GFLOP/s, {share:.0f} % of the FMA "
-            f"peak of {peak:.0f} measured before and after.",
+            f"**{problem}, batch {problem.batch}, {dtype}, {problem.optimizer}**: an epoch of "
+            f"{problem.steps} steps takes {epoch:.2f} s, {gflop / epoch:.0f} GFLOP/s, "
+            f"{100 * share:.0f} % of the FMA peak measured before and after.",
             "",
             "| part of a step | us | share |",
             "|---|--:|--:|",
@@ -65,7 +94,7 @@ def table(name: str, threads: int) -> str:
     )
 
 
-def measure(name: str) -> tuple[dict[str, float], float]:
+def measure(problem: Problem, dtype: str) -> tuple[dict[str, float], float]:
     """Seconds by part, of all epochs, and those of the median epoch."""
     programs: list[Any] = []
     lower: Callable[..., Any] = compiled.lower
@@ -76,15 +105,26 @@ def measure(name: str) -> tuple[dict[str, float], float]:
         programs.append(lowered.program)
         return lowered
 
-    compiled.lower = profiled
     fastnn.manual_seed(0)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512),
-                          nn.ReLU(), nn.Linear(512, 10))  # fmt: skip
+    layers = [nn.Linear(*pair, dtype=dtype) for pair in pairwise(problem.sizes)]
+    hidden = [part for layer in layers[:-1] for part in (layer, nn.ReLU())]
+    model = nn.Sequential(nn.Flatten(), *hidden, layers[-1])
     parameters = model.parameters()
-    optimizer = optim.Adam(parameters) if name == "adam" else optim.SGD(parameters, lr=0.1)
-    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, compile=True)
-    history = trainer.fit(MNIST(train=True), epochs=EPOCHS, verbose=0)
+    optimizer = optim.Adam if problem.optimizer == "adam" else partial(optim.SGD, lr=0.1)
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer(parameters), compile=True)
+    compiled.lower = profiled
+    try:
+        history = trainer.fit(_data(problem, dtype), EPOCHS, problem.batch, verbose=0)
+    finally:
+        compiled.lower = lower
     return programs[0].seconds, sorted(history.seconds)[EPOCHS // 2]
+
+
+def _data(problem: Problem, dtype: str) -> Any:
+    if problem.sizes[0] == MNIST_SIZES[0] and dtype == "float32":
+        return MNIST(train=True)
+    x = np.random.default_rng(0).standard_normal((problem.rows, problem.sizes[0]))
+    return x.astype(dtype), np.arange(problem.rows) % problem.sizes[-1]
 
 
 if __name__ == "__main__":

@@ -384,9 +384,10 @@ template <int Depth, int MR, class T>
 }
 
 // NV whole vectors of columns, from j on, in MR rows against a column-major B. Its columns go by, a
-// cache line of each at a time: of two vectors a chain of sums waits for the other's, and 16 or 32
-// columns are few enough for what the caches fetch ahead by themselves. They are asked for all the
-// same, and the next tile's at the end of these.
+// cache line of each at a time. There are two vectors, so that the sums of one are added to while
+// those of the other wait for their last addition; with four on AVX2 the columns are more than the
+// caches follow by themselves, and a row takes 1.2 times as long. All are asked for ahead, the next
+// tile's at the end of these.
 constexpr int kTurnedVectors = 2;
 constexpr int64_t kTurnedAhead = 4;  // cache lines
 
@@ -443,8 +444,8 @@ void gemm_fewest_rows_turned(const Gemm<T>& g, int64_t j0, int64_t j1) {
 
 // Columns [j0, j1) of a few rows against a column-major B, such as a layer's weights: nothing is
 // packed where the rows are so few that turning B in registers costs less than its way through
-// memory: 1 row through 784-512-512-10, AVX2, took 174-231 us and takes 74-109, 3 rows 250-264 and
-// 120-160, and 6 rows as long as the other way. Else B is transposed a few panels at a time into
+// memory: 1 row through 784-512-512-10, AVX2, took 123-231 us and takes 74-109, 3 rows 195-264 and
+// 118-166, and 6 rows as long as the other way. Else B is transposed a few panels at a time into
 // the L1 cache, where the tile finds them.
 constexpr int64_t kTurnedDepth = 64;
 
