@@ -57,15 +57,16 @@ def at_least_zero(who: str, name: str, value: Any, *, infinite: bool = False) ->
     return given
 
 
-def above_zero(who: str, name: str, value: Any) -> float:
-    """A finite number > 0.
+def above_zero(who: str, name: str, value: Any, *, infinite: bool = False) -> float:
+    """A number > 0, finite unless infinity too makes sense.
 
     >>> above_zero("HuberLoss", "delta", 0.5)
     0.5
     """
     given = _real(who, name, value)
-    if not 0 < given < math.inf:
-        raise ValueError(f"{who}: expected a finite {name} > 0, got {value!r}")
+    if not given > 0 or (given == math.inf and not infinite):
+        kind = "" if infinite else "a finite "
+        raise ValueError(f"{who}: expected {kind}{name} > 0, got {value!r}")
     return given
 
 

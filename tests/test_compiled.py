@@ -138,6 +138,9 @@ def test_optimizers(case: RuleCase) -> None:
         "rows with weights": Training(
             loss=lambda: nn.WeightedLoss(nn.CrossEntropyLoss(reduction="none")),
             data=(X, Y, WEIGHTS), trainer={"accumulate": 2, "l2": 0.1}),
+        "a limit of losses": Training(
+            loss=lambda: nn.WeightedLoss(nn.CrossEntropyLoss(reduction="none"), limit=1.25),
+            data=(X, Y, WEIGHTS)),
         "weights of none": Training(
             lambda: mlp(11, 13, 2),
             lambda: nn.WeightedLoss(nn.MSELoss(reduction="none"), 0.5), data=(X, X[:, :2])),

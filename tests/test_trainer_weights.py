@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support import bits, mlp, state_bits
 
+import fastnn
 from fastnn import History, Trainer, nn, optim
 from fastnn.data import DataLoader, TensorDataset
 from fastnn.nn import functional as F
@@ -17,11 +18,15 @@ W = _rng.integers(1, 4, 43).astype(np.float64)
 LOSS = nn.WeightedLoss(nn.CrossEntropyLoss(reduction="none"))
 
 
+def limited(limit: float) -> nn.WeightedLoss:
+    return nn.WeightedLoss(nn.CrossEntropyLoss(reduction="none"), limit=limit)
+
+
 def trained(
-    data: Any, batch_size: int = 10, epochs: int = 3, **options: Any
+    data: Any, batch_size: int = 10, epochs: int = 3, loss: nn.Module = LOSS, **options: Any
 ) -> tuple[nn.Module, History]:
     model = mlp(4, 8, 2).double()
-    trainer = Trainer(model, LOSS, optim.SGD(model.parameters(), lr=0.5), **options)
+    trainer = Trainer(model, loss, optim.SGD(model.parameters(), lr=0.5), **options)
     history = trainer.fit(data, epochs=epochs, batch_size=batch_size, shuffle=False, verbose=0)
     return model, history
 
@@ -78,6 +83,34 @@ def test_whole_weights_are_repeated_rows() -> None:
     assert same(model, expected)
     assert history.loss == pytest.approx(losses.loss, rel=1e-11)
     assert history.metrics["penalty"] == pytest.approx(losses.metrics["penalty"], rel=1e-11)
+
+
+def test_a_limit_changes_what_is_shown_alone() -> None:
+    """No loss of a row counts for more; gradients, and so the training, are as without it."""
+    x = np.array([[1.0, 9.0], [3.0, 0.5], [4.0, 40.0]])
+    given, w = (fastnn.Tensor.of(a, requires_grad=True) for a in (x, np.array([2.0, 1.0, 0.5])))
+    loss = F.weighted_mean(given, w, 0.5, limit=4.0)
+    rows = np.array([5.0, 3.5, 8.0])
+    assert loss.item() == pytest.approx(0.5 * (rows @ w._array) / 3.5, rel=1e-15)
+    loss.backward()
+    free = fastnn.Tensor.of(x, requires_grad=True)
+    F.weighted_mean(free, w.detach(), 0.5).backward()
+    assert given.grad is not None
+    assert bits(given.grad) == bits(free.grad)
+    assert w.grad is not None
+    np.testing.assert_allclose(w.grad._array, (0.5 * rows - loss.item()) / 3.5, rtol=1e-14)
+
+    model, history = trained((1000 * X, Y, W), loss=limited(2.0))
+    expected, losses = trained((1000 * X, Y, W))
+    assert state_bits(model) == state_bits(expected)
+    assert all(a < b / 10 for a, b in zip(history.loss, losses.loss, strict=True))
+
+
+def test_a_limit_hides_no_divergence() -> None:
+    for value in (np.inf, np.nan):
+        assert bits(F.weighted_mean(np.array([1.0, value]), limit=2.0)) == bits(np.float64(value))
+    with pytest.raises(fastnn.NonFiniteError):
+        trained((1e300 * X, Y), loss=limited(2.0))
 
 
 def test_weights_in_data_sets_and_loaders() -> None:

@@ -1,5 +1,7 @@
 #include <pybind11/stl.h>
 
+#include <cmath>
+
 #include "../dispatch.h"
 #include "../workspace.h"
 #include "arrays.h"
@@ -295,8 +297,9 @@ void element_loss_backward(py::handle dx, py::handle dy, py::handle dloss, const
 }
 
 // mean, factor times the mean of the rows' sums of x (n, ...), each row by its weight (n) or, with
-// None, alike. Returns what the sum was divided by.
-double weighted_mean_forward(py::handle mean, py::handle x, py::handle weight, double factor) {
+// None, alike; no finite x counts for more than limit. Returns what the sum was divided by.
+double weighted_mean_forward(py::handle mean, py::handle x, py::handle weight, double factor,
+                             double limit) {
     const Gate gate("weighted_mean_forward");
     return gate.with_dtype("mean", mean, [&](auto zero) {
         using T = decltype(zero);
@@ -308,7 +311,7 @@ double weighted_mean_forward(py::handle mean, py::handle x, py::handle weight, d
         py::gil_scoped_release release;
         double divisor;
         kernels().of<T>().weighted_mean_forward(out.data, &divisor, values.data, w.data, rows,
-                                                rows ? values.size() / rows : 0, factor);
+                                                rows ? values.size() / rows : 0, factor, limit);
         return divisor;
     });
 }
@@ -361,7 +364,7 @@ void bind_losses(py::module_& m) {
           arg("kind"), arg("x"), arg("y"), arg("weight") = none, arg("pos_weight") = none,
           arg("parameter") = 1.0, arg("divisor") = 1.0);
     m.def("weighted_mean_forward", &weighted_mean_forward, arg("mean"), arg("x"),
-          arg("weight") = none, arg("factor") = 1.0);
+          arg("weight") = none, arg("factor") = 1.0, arg("limit") = HUGE_VAL);
     m.def("weighted_mean_backward", &weighted_mean_backward, arg("dx"), arg("dmean"),
           arg("weight") = none, arg("divisor") = 1.0);
 }

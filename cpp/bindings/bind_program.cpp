@@ -244,7 +244,8 @@ void define_losses(py::class_<Bound<T>>& c) {
         p.program.nll(x, mean, rule);
     });
     c.def("give", [](Bound<T>& p, Id x) { p.program.give(x); });
-    c.def("weigh_rows", [](Bound<T>& p, double factor) { p.program.weigh_rows(factor); });
+    c.def("weigh_rows",
+          [](Bound<T>& p, double factor, double limit) { p.program.weigh_rows(factor, limit); });
     c.def("element_loss", [](Bound<T>& p, const std::string& kind, Id x, int64_t cols, bool mean,
                              py::handle weight, py::handle pos_weight, double parameter) {
         const Shape all{p.program.max_rows(), cols};

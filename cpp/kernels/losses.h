@@ -215,16 +215,20 @@ void loss_total(T* total, const T* losses, int64_t n, double divisor) {
 }
 
 // mean = sum_i weight_i sum_j x_ij / divisor with divisor = sum_i weight_i / factor, for x (rows,
-// cols) and weights (rows), or null for ones, which give the same bits. Added in float64, in an
-// order that depends on the shape alone.
+// cols) and weights (rows), or null for ones, which give the same bits. No finite x counts for more
+// than `limit`. Added in float64, in an order that depends on the shape alone.
 template <class T>
 void weighted_mean_forward(T* mean, double* divisor, const T* x, const T* weight, int64_t rows,
-                           int64_t cols, double factor) {
+                           int64_t cols, double factor, double limit) {
     constexpr int kSums = 8;
+    // infinity and NaN stay what they are: a training that diverges must show
+    const auto counted = [&](double value) {
+        return value > limit && value < HUGE_VAL ? limit : value;
+    };
     double sums[kSums] = {}, total = 0;
     for (int64_t i = 0; i < rows; ++i) {
         double row = 0;
-        for (int64_t j = 0; j < cols; ++j) row += double(x[i * cols + j]);
+        for (int64_t j = 0; j < cols; ++j) row += counted(double(x[i * cols + j]));
         const double w = weight ? double(weight[i]) : 1.0;
         sums[i % kSums] += w * row;
         total += w;
@@ -235,7 +239,7 @@ void weighted_mean_forward(T* mean, double* divisor, const T* x, const T* weight
     *mean = T(sum / *divisor);
 }
 
-// dx (rows, cols) = dmean weight_i / divisor.
+// dx (rows, cols) = dmean weight_i / divisor, whatever the limit was.
 template <class T>
 void weighted_mean_backward(T* dx, const T* dmean, const T* weight, int64_t rows, int64_t cols,
                             double divisor) {

@@ -28,7 +28,7 @@ class Loss {
         single([&] {
             if (factor_ > 0) {
                 step.k.weighted_mean_forward(&total, &divisor_, losses_.get(), targets.weights,
-                                             step.rows, losses(step) / step.rows, factor_);
+                                             step.rows, losses(step) / step.rows, factor_, limit_);
             } else {
                 divisor_ = mean_ ? count(step, targets) : 1;
                 step.k.loss_total(&total, losses_.get(), losses(step), divisor_);
@@ -49,8 +49,9 @@ class Loss {
         });
     }
 
-    // The mean is taken of rows that count differently, times a factor.
-    void weigh(double factor) { factor_ = factor; }
+    // The mean is taken of rows that count differently, times a factor, and of no loss more than
+    // the limit; gradients know of none.
+    void weigh(double factor, double limit) { factor_ = factor, limit_ = limit; }
 
     const Value<T> x;
     T total = 0;
@@ -65,7 +66,7 @@ class Loss {
 
   private:
     bool mean_;
-    double divisor_ = 1, factor_ = 0;
+    double divisor_ = 1, factor_ = 0, limit_ = 0;
     Buffer<T> losses_;
     Gradient<T> dx_;
 };

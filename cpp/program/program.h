@@ -76,7 +76,7 @@ class Program {
     void nll(Id x, bool mean, const CrossEntropy<T>& rule);
     void element_loss(Id x, bool mean, const ElementLoss<T>& rule);
     void give(Id x) { output_ = values_[size_t(x)]; }  // where there is no loss
-    void weigh_rows(double factor) { loss_->weigh(factor); }
+    void weigh_rows(double factor, double limit) { loss_->weigh(factor, limit); }
 
     void optimize(std::unique_ptr<Optimizer<T>> optimizer) {
         optimizers_.push_back(std::move(optimizer));

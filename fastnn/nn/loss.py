@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -380,17 +381,19 @@ class PoissonNLLLoss(_Loss):
 class WeightedLoss(Module):
     """A loss of rows that count differently: samples with weights.
 
-    `factor sum_i w_i sum_j l_ij / sum_i w_i`, where `l_ij` is what the loss gives for output j of
-    row i: the sum over outputs, and the weighted mean over rows. Weights of 1 give the same bits
-    as none.
+    `factor sum_i w_i sum_j min(l_ij, limit) / sum_i w_i`, where `l_ij` is what the loss gives for
+    output j of row i: the sum over outputs, and the weighted mean over rows. Weights of 1 give the
+    same bits as none.
 
     Args:
         loss: A loss with `reduction="none"`.
         factor: Times this; 0.5 makes half the squared error of `MSELoss`.
+        limit: No finite `l_ij` counts for more than this, so that a few rows that are utterly wrong
+            do not hide what happens to the others. Gradients are those without a limit.
 
     Raises:
         TypeError: if `loss` is no module.
-        ValueError: if it has another reduction, or `factor` is not positive.
+        ValueError: if it has another reduction, or `factor` or `limit` is not positive.
 
     >>> import fastnn
     >>> loss = fastnn.nn.WeightedLoss(fastnn.nn.MSELoss(reduction="none"))
@@ -398,7 +401,7 @@ class WeightedLoss(Module):
     tensor(1.7500)
     """
 
-    def __init__(self, loss: Module, factor: float = 1.0) -> None:
+    def __init__(self, loss: Module, factor: float = 1.0, limit: float = math.inf) -> None:
         super().__init__()
         if not isinstance(loss, Module):
             raise TypeError(f"WeightedLoss: expected a loss as a module, got {loss!r:.60}")
@@ -409,7 +412,8 @@ class WeightedLoss(Module):
             )
         self.loss = loss
         self.factor = above_zero("WeightedLoss", "factor", factor)
+        self.limit = above_zero("WeightedLoss", "limit", limit, infinite=True)
 
     def forward(self, input: Any, target: Any, weight: Any = None) -> Tensor:
         """Map outputs, targets and a weight for each row, `(N,)`, to the loss."""
-        return F.weighted_mean(self.loss(input, target), weight, self.factor)
+        return F.weighted_mean(self.loss(input, target), weight, self.factor, self.limit)

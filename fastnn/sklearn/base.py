@@ -79,7 +79,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """A weight for each row by its class."""
         return None
 
-    def _make_objective(self, y: Array) -> Objective:
+    def _make_objective(self, rows: Rows, options: Options) -> Objective:
         raise NotImplementedError
 
     def _labels(self, y: Array) -> Array | None:
@@ -231,7 +231,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """
         first = not ((partly or options.warm_start) and hasattr(self, "module_"))
         rows = self._read(X, y, sample_weight, first)
-        objective = self._make_objective(rows.y)
+        objective = self._make_objective(rows, options)
         sizes = (rows.X.shape[1], *options.hidden, objective.outputs)
         layout = (sizes, options.activations, options.dropout, options.batch_norm,
                   objective.out_activation)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from fastnn.callbacks import Callback
 from fastnn.nn import functional as F
 from fastnn.sklearn.base import BaseMLP, _by_batches
 from fastnn.sklearn.objective import Objective, of_bits, of_classes
+from fastnn.sklearn.options import Options
 from fastnn.sklearn.rows import Rows
 
 __all__ = ["MLPClassifier"]
@@ -75,7 +77,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         classes_: The labels, sorted.
         coefs_, intercepts_: Weights and biases of the layers, views of those of `module_`.
         module_: The network; `to_module` copies it.
-        loss_curve_: The loss after each epoch, as the weights changed in it, penalty included.
+        loss_curve_: The loss after each epoch, as the weights changed in it, penalty included. But
+            with "lbfgs" no probability counts for less than the type's epsilon, as in scikit-learn.
         validation_loss_curve_: The loss on the validation part, without the penalty.
         validation_scores_: The accuracy there.
         best_loss_, best_validation_score_, loss_, n_iter_, t_, n_layers_, n_outputs_,
@@ -271,8 +274,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         given = y.toarray() if hasattr(y, "toarray") else y
         return compute_sample_weight(self.class_weight, given)  # type: ignore[no-any-return]
 
-    def _make_objective(self, y: Array) -> Objective:
-        return of_classes(len(self.classes_)) if y.ndim == 1 else of_bits(y.shape[1])
+    def _make_objective(self, rows: Rows, options: Options) -> Objective:
+        # scikit-learn takes no probability for less than epsilon where it shows the loss, and stops
+        # by what it shows. A line search needs values that belong to the gradients: the true ones.
+        least = np.finfo(rows.X.dtype).eps
+        limit = math.inf if options.solver == "lbfgs" else -math.log(least)
+        if rows.y.ndim == 1:
+            return of_classes(len(self.classes_), limit)
+        return of_bits(rows.y.shape[1], limit)
 
     def _labels(self, y: Array) -> Array | None:
         return None if self._multilabel else y.ravel()

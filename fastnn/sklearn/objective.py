@@ -58,14 +58,15 @@ class Objective:
         return float(np.average(each, weights=rows.weight, axis=0).sum())
 
 
-def of_classes(classes: int) -> Objective:
+def of_classes(classes: int, limit: float) -> Objective:
     """Softmax cross-entropy of labels `(n,)`."""
-    return Objective(nn.WeightedLoss(nn.CrossEntropyLoss(reduction="none")), classes, "softmax")
+    loss = nn.WeightedLoss(nn.CrossEntropyLoss(reduction="none"), limit=limit)
+    return Objective(loss, classes, "softmax")
 
 
-def of_bits(outputs: int) -> Objective:
+def of_bits(outputs: int, limit: float) -> Objective:
     """Cross-entropy of logits, of targets 0 and 1 `(n, outputs)`: two classes, or some labels."""
-    loss = nn.WeightedLoss(nn.BCEWithLogitsLoss(reduction="none"))
+    loss = nn.WeightedLoss(nn.BCEWithLogitsLoss(reduction="none"), limit=limit)
     return Objective(loss, outputs, "logistic")
 
 

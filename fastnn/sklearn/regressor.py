@@ -15,7 +15,7 @@ from fastnn.callbacks import Callback
 from fastnn.options import above_zero, one_of, within
 from fastnn.sklearn.base import BaseMLP
 from fastnn.sklearn.objective import Objective, of_numbers
-from fastnn.sklearn.options import LOSSES
+from fastnn.sklearn.options import LOSSES, Options
 from fastnn.sklearn.rows import Rows
 
 __all__ = ["MLPRegressor"]
@@ -121,10 +121,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
                              f"got {targets[row].min()} in row {row}")  # fmt: skip
         return targets
 
-    def _make_objective(self, y: Array) -> Objective:
+    def _make_objective(self, rows: Rows, options: Options) -> Objective:
         quantile = within("MLPRegressor", "quantile", self.quantile)
         delta = above_zero("MLPRegressor", "delta", self.delta)
-        return of_numbers(self.loss, y.shape[1], quantile, delta)
+        return of_numbers(self.loss, rows.y.shape[1], quantile, delta)
 
     def _score(self, outputs: Array, rows: Rows) -> float:
         predictions = self._objective.predictions(outputs)

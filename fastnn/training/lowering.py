@@ -254,11 +254,11 @@ class Lowering:
     def build(self) -> LoweredModel:
         """The program of model and loss."""
         outputs = self.of.outputs
-        forward, root, factor = self._split()
+        forward, root, mean = self._split()
         self._build(forward)
         classes, ignored = self._loss(root)
-        if factor is not None:
-            self.program.weigh_rows(factor)
+        if mean is not None:
+            self.program.weigh_rows(*mean)
         if outputs._node not in self.ids or self._id(root, 0) != self.ids[outputs._node]:
             raise NotLowerable("the loss is not taken of the model's outputs themselves")
         kind = root.op[1]  # type: ignore[index]
@@ -290,8 +290,8 @@ class Lowering:
             if node not in fused:
                 self._add(node, forward[i + 1 :], fused)
 
-    def _split(self) -> tuple[list[Node], Node, float | None]:
-        """What makes the outputs, the loss of them, and the factor of its weighted mean."""
+    def _split(self) -> tuple[list[Node], Node, tuple[float, float] | None]:
+        """What makes the outputs, the loss of them, and factor and limit of its weighted mean."""
         *forward, root = self.of.nodes
         if root.op is None or root.op[0] != "weighted_mean":
             return forward, root, None
@@ -301,7 +301,7 @@ class Lowering:
             raise NotLowerable("the loss does not weigh the rows alone")
         if given is not None and weights is not None and not _is_of(given, weights):
             raise NotLowerable("the loss does not weigh rows by the weights themselves")
-        return forward[:-1], forward[-1], root.op[1]
+        return forward[:-1], forward[-1], root.op[1:]
 
     def _add(self, node: Node, later: list[Node], fused: set[Node]) -> None:
         if node.op is None or node.op[0] not in _OPERATIONS:

@@ -106,6 +106,23 @@ def test_early_stopping_of_weights() -> None:
     assert_same_training("two-classes", options, sample_weight=WEIGHT)
 
 
+@pytest.mark.filterwarnings("ignore:.*not scaled:fastnn.TrainingWarning")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("target", ["classes", "two-classes", "labels"])
+def test_rows_that_are_utterly_wrong(target: str, dtype: Any) -> None:
+    """A probability next to 0 counts as epsilon in the loss that is shown, and stops training."""
+    y = TARGETS[target][1]
+    a, b = both(target, max_iter=4, learning_rate_init=1e-4)
+    a, b = (estimator.fit((1000 * X).astype(dtype), y) for estimator in (a, b))
+    largest = -np.log(np.finfo(dtype).eps)
+    wrong = 1 - (a.predict_proba(1000 * X) if target == "labels" else a.predict(1000 * X) == y)
+    assert wrong.any()
+    # of a bit scikit-learn takes log(1 - p), with the digits that are left of it beside 1
+    exact = target == "classes" and dtype == np.float64
+    np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9 if exact else 1e-4)
+    assert a.loss_curve_[0] > largest / 10
+
+
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_warm_starts(solver: str) -> None:
     """The weights go on, the moments and the order begin again."""

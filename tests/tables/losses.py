@@ -353,8 +353,8 @@ ELEMENT_LOSSES = [
 ]  # fmt: skip
 
 
-def weighted(loss: nn.Module, factor: float = 1.0) -> nn.Module:
-    return nn.WeightedLoss(loss, factor)
+def weighted(loss: nn.Module, *options: float) -> nn.Module:
+    return nn.WeightedLoss(loss, *options)
 
 
 def weighted_mean(losses: Array, w: Any, factor: float = 1.0) -> Array:
@@ -376,6 +376,7 @@ WEIGHTED_LOSSES = [
             (nn.WeightedLoss, (F.mse_loss,), TypeError, r"a loss as a module, got <function"),
             (nn.WeightedLoss, (nn.MSELoss(),), ValueError, r"'none', got MSELoss with 'mean'"),
             (weighted, (nn.MSELoss(reduction="none"), 0), ValueError, r"factor > 0, got 0"),
+            (weighted, (nn.MSELoss(reduction="none"), 1.0, 0), ValueError, r"limit > 0, got 0"),
         ),
     ),
     ModuleCase(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,20 @@ from fastnn.tensor import Tensor, as_array, as_tensor, record
 __all__ = ["weighted_mean"]
 
 
-def weighted_mean(input: Any, weight: Any = None, factor: float = 1.0) -> Tensor:
+def weighted_mean(
+    input: Any, weight: Any = None, factor: float = 1.0, limit: float = math.inf
+) -> Tensor:
     """The rows' sums, averaged by the rows' weights: what makes one loss of those of a batch.
 
-    `factor sum_i w_i sum_j x_ij / sum_i w_i`, added in float64. Weights of 1 give the same bits as
-    none.
+    `factor sum_i w_i sum_j min(x_ij, limit) / sum_i w_i`, added in float64. Weights of 1 give the
+    same bits as none.
 
     Args:
         input: `(N, ...)`, float32 or float64, such as a loss with `reduction="none"`.
         weight: How much each row counts, `(N,)`, at least 0; None counts all the same.
         factor: Times this, > 0.
+        limit: No finite value counts for more than this, > 0. The gradient with respect to the
+            input is that without a limit: it is for what is shown, not for what is learned.
 
     Raises:
         ValueError: if there is no row, a weight is negative, NaN or infinite, all are 0, or their
@@ -37,6 +42,7 @@ def weighted_mean(input: Any, weight: Any = None, factor: float = 1.0) -> Tensor
     """
     who = "weighted_mean"
     factor = above_zero(who, "factor", factor)
+    limit = above_zero(who, "limit", limit, infinite=True)
     x = as_tensor(input)
     if not x.is_floating_point():
         raise TypeError(f"{who}: expected float32 or float64, got {x.dtype}")
@@ -44,17 +50,17 @@ def weighted_mean(input: Any, weight: Any = None, factor: float = 1.0) -> Tensor
         raise ValueError(f"{who}: expected shape (N, ...) with at least one row, got {x.shape}")
     w = None if weight is None else _checked(as_array(weight), x)
     values, mean = x._array, np.empty((), x.dtype)
-    divisor = _core.weighted_mean_forward(mean, values, w, factor)
+    divisor = _core.weighted_mean_forward(mean, values, w, factor, limit)
 
     def backward(dmean: Array) -> tuple[Array | None, ...]:
         dx = np.empty(values.shape, values.dtype)
         _core.weighted_mean_backward(dx, dmean, w, divisor)
         if w is None:
             return (dx,)
-        rows = values.reshape(len(values), -1).sum(1)
+        rows = np.minimum(values, limit).reshape(len(values), -1).sum(1)
         return dx, dmean * (rows - mean / values.dtype.type(factor)) / values.dtype.type(divisor)
 
-    op = "weighted_mean", factor
+    op = "weighted_mean", factor, limit
     if weight is None:
         return record(mean, who, (x,), backward, (x,), op=op)
     weights = as_tensor(weight)
