@@ -206,7 +206,9 @@ void packed_product(const Gemm<T>& g, const T* packed) {
 
 // What a thread does of an update: the gradient of its tiles, each of which goes into a step of the
 // optimizer while it is in the L1 cache. The step is made one tile late: the weights and the state
-// it reads were asked for a tile before, and come from the L3 cache meanwhile.
+// it reads were asked for a tile before, and come from the L3 cache meanwhile. It is not made
+// between the steps of the product: with a vector of Adam every 4 or 8 of them an update of 100 x
+// 512 x 512 takes half as long again on Zen 3, whose divider sits behind a port of multiply-adds.
 template <class T, class Rule>
 class PanelUpdate {
   public:
