@@ -212,6 +212,8 @@ def as_indices(indices: Iterable[int], n: int, who: str) -> NDArray[np.int64]:
             f"{who}: expected a flat sequence of integer indices, got {given.dtype} values of "
             f"shape {given.shape}; for a boolean mask pass np.flatnonzero(mask)"
         )
+    if given.dtype == np.int64 and given.view(np.uint64).max() < n:
+        return given.copy()  # all as they are to be: negative ones would be the largest
     least = given.min()
     if least < -n or given.max() >= n:
         bad = (given < -n) | (given >= n)

@@ -161,6 +161,18 @@ class DataLoader(Generic[T_co]):
         order = self._order(n)
         return (order[i : i + size] for i in range(0, len(self) * size, size))
 
+    def _rows_of_pass(self, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows of a pass, batch after batch, and how many each batch has."""
+        if self.batch_sampler is not None or self.sampler is not None:
+            batches = list(self._index_batches(size))
+            rows = np.concatenate(batches) if batches else np.empty(0, np.int64)
+            return rows, np.array(list(map(len, batches)), np.int64)
+        n, count = len(self.dataset), len(self)
+        sizes = np.full(count, size)
+        if count * size > n:
+            sizes[-1] = n - (count - 1) * size
+        return self._order(n)[: count * size], sizes
+
     def _indices(self) -> Iterable[int]:
         """One index after the other, where there are no batches."""
         if self.sampler is not None:

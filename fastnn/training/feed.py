@@ -91,10 +91,9 @@ def feeds(
         table, rows = found
         assert loader.batch_size is not None
         with drawn:
-            batches = list(loader._index_batches(loader.batch_size))[done:]
-        if batches:
-            order = np.concatenate(batches)
-            sizes = np.array([len(batch) for batch in batches], np.int64)
+            order, sizes = loader._rows_of_pass(loader.batch_size)
+        order, sizes = order[sizes[:done].sum() :], sizes[done:]
+        if len(sizes):
 
             def fetch(indices: Indices) -> tuple[Tensor, list[Tensor]]:
                 x, others = parts(fetch_batch(whole, indices), loss)
@@ -102,12 +101,19 @@ def feeds(
 
             whole = _whole(loader.dataset)
             chosen = order if rows is None else rows[order]
-            yield Feed(table, chosen, sizes, fetch, map(loader._load, batches))
+            yield Feed(table, chosen, sizes, fetch, map(loader._load, _cut(order, sizes)))
         return
     with drawn:
         left = loader.iter_from(done)
     while group := list(itertools.islice(left, together)):
         yield _of_batches(group, left, loss)
+
+
+def _cut(order: Indices, sizes: Indices) -> Iterator[Indices]:
+    begin = 0
+    for end in itertools.accumulate(sizes.tolist()):
+        yield order[begin:end]
+        begin = end
 
 
 def _of_batches(group: list[Any], left: Iterator[Any], loss: object) -> Feed:
