@@ -10,7 +10,9 @@ namespace {
 
 // The row of a source that is asked for, after the row that follows it has been asked of the
 // memory: the processor foresees no row but the next one of the source. 784 bytes of MNIST at
-// random take half the time, as many floats 10 % less.
+// random take half the time, as many floats 10 % less. To ask for a whole batch during the update
+// before it only moves the wait: batches of 200 rows of 784 floats took 27 us instead of 66, and
+// the update of 784-100-10 361 instead of 320.
 template <class S>
 inline const S* row_ahead(const S* source, const int64_t* index, int64_t i, int64_t end,
                           int64_t cols) {
