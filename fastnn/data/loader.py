@@ -167,11 +167,8 @@ class DataLoader(Generic[T_co]):
             batches = list(self._index_batches(size))
             rows = np.concatenate(batches) if batches else np.empty(0, np.int64)
             return rows, np.array(list(map(len, batches)), np.int64)
-        n, count = len(self.dataset), len(self)
-        sizes = np.full(count, size)
-        if count * size > n:
-            sizes[-1] = n - (count - 1) * size
-        return self._order(n)[: count * size], sizes
+        rows = self._order(len(self.dataset))[: len(self) * size]
+        return rows, np.minimum(size, len(rows) - np.arange(0, len(rows), size))
 
     def _indices(self) -> Iterable[int]:
         """One index after the other, where there are no batches."""

@@ -77,9 +77,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         classes_: The labels, sorted.
         coefs_, intercepts_: Weights and biases of the layers, views of those of `module_`.
         module_: The network; `to_module` copies it.
-        loss_curve_: The loss after each epoch, as the weights changed in it, penalty included. But
-            with "lbfgs" no probability counts for less than the type's epsilon, as in scikit-learn.
-        validation_loss_curve_: The loss on the validation part, without the penalty.
+        loss_curve_: The loss after each epoch, as the weights changed in it, penalty included. As
+            in scikit-learn no probability is taken for less than the type's epsilon; only "lbfgs"
+            shows the true loss.
+        validation_loss_curve_: The same on the validation part, without the penalty.
         validation_scores_: The accuracy there.
         best_loss_, best_validation_score_, loss_, n_iter_, t_, n_layers_, n_outputs_,
             n_features_in_, feature_names_in_, out_activation_: As in scikit-learn.

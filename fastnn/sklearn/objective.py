@@ -59,13 +59,16 @@ class Objective:
 
 
 def of_classes(classes: int, limit: float) -> Objective:
-    """Softmax cross-entropy of labels `(n,)`."""
+    """Softmax cross-entropy of labels `(n,)`, of which no row's is shown as more than `limit`."""
     loss = nn.WeightedLoss(nn.CrossEntropyLoss(reduction="none"), limit=limit)
     return Objective(loss, classes, "softmax")
 
 
 def of_bits(outputs: int, limit: float) -> Objective:
-    """Cross-entropy of logits, of targets 0 and 1 `(n, outputs)`: two classes, or some labels."""
+    """Cross-entropy of logits, of targets 0 and 1 `(n, outputs)`: two classes, or some labels.
+
+    None of them is shown as more than `limit`.
+    """
     loss = nn.WeightedLoss(nn.BCEWithLogitsLoss(reduction="none"), limit=limit)
     return Objective(loss, outputs, "logistic")
 

@@ -123,6 +123,12 @@ BUGS = [
         "if same_objects(now, self.parts):", "if True:", "tests/test_inference.py"),
     Bug("predictions-by-statistics-of-a-batch", "fastnn/training/lowering.py",
         "if training and self.gradients is None:", "if False:", "tests/test_inference.py"),
+    Bug("index-one-beyond-the-last-row", "fastnn/data/dataset.py",
+        "given.view(np.uint64).max() < n", "given.view(np.uint64).max() <= n", "tests/data"),
+    # beside scikit-learn
+    Bug("loss-shown-uncut", "fastnn/sklearn/classifier.py",
+        'math.inf if options.solver == "lbfgs" else -math.log(least)', "math.inf",
+        "tests/sklearn/test_parity.py"),
     # pictures, reports, warnings
     Bug("confusion-turned-over", "fastnn/confusion.py",
         "rows[among] * len(chosen) + columns[among]", "columns[among] * len(chosen) + rows[among]",

@@ -32,13 +32,15 @@ def weighted_mean(
 
     Raises:
         ValueError: if there is no row, a weight is negative, NaN or infinite, all are 0, or their
-            number is not that of the rows.
+            number is not that of the rows; or if `factor` or `limit` is not above 0.
         TypeError: if the input is not floating-point.
 
     >>> import fastnn
     >>> x = fastnn.tensor([1.0, 5.0])
     >>> fastnn.nn.functional.weighted_mean(x, fastnn.tensor([3.0, 1.0]))
     tensor(2.)
+    >>> fastnn.nn.functional.weighted_mean(x, limit=4.0)
+    tensor(2.5000)
     """
     who = "weighted_mean"
     factor = above_zero(who, "factor", factor)
