@@ -39,6 +39,7 @@ constexpr KernelsOf<T> all_kernels() {
 
 extern const Kernels FASTNN_TABLE(FASTNN_KERNEL_ISA);
 const Kernels FASTNN_TABLE(FASTNN_KERNEL_ISA) = {FASTNN_NAME(FASTNN_KERNEL_ISA),
-                                                 all_kernels<float>(), all_kernels<double>()};
+                                                 FASTNN_VECTOR_BYTES, all_kernels<float>(),
+                                                 all_kernels<double>()};
 
 }  // namespace fastnn

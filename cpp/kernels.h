@@ -161,6 +161,7 @@ struct KernelsOf {
 
 struct Kernels {
     const char* isa;
+    int vector_bytes;
     KernelsOf<float> f32;
     KernelsOf<double> f64;
 
