@@ -475,7 +475,7 @@ Ending Program<T>::run(const Data<T>& data, const Batches& batches, const double
     if (data.weights && !weights_of_batch_.get()) weights_of_batch_ = Buffer<T>(max_rows_);
     updated_ = 0;
     for (const auto& optimizer : optimizers_) updated_ += optimizer->size;
-    const int threads = team_size(work(batches.sizes[0]) / kTeamsOfStep);
+    const int threads = team_size(work(batches.sizes[0]) / teams_of_step());
     const KernelsOf<T>& k = kernels().of<T>();
     pack(k, batches);
     Run run{*this, data, batches, rates, seed, draw, measured, stop};
@@ -527,7 +527,9 @@ void Program<T>::predict(T* out, const Source<T>& inputs, int64_t rows) {
     std::iota(order.begin(), order.end(), int64_t(0));
     const int64_t barriers = int64_t(operations_.size()) + 2;
     Prediction prediction{*this, out, inputs, order.data(), rows};
-    standing_team(team_size(std::min(rows, max_rows_) * multiply_adds_ / barriers), prediction);
+    // of few rows the weights count, which are read whatever is multiplied by them
+    const int64_t reads = std::max(std::min(rows, max_rows_), kElementCost);
+    standing_team(team_size(reads * multiply_adds_ / barriers), prediction);
 }
 
 template class Program<float>;
