@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "denormals.h"  // and _mm_pause
 
@@ -95,10 +96,44 @@ class Meeting {
     std::condition_variable next_round_;
 };
 
+// What is left of a thread's share of some units of work: the owner takes from its beginning,
+// others from its end.
+class alignas(64) Remainder {
+  public:
+    // Nobody has taken anything of `all` in this sharing before the first call. Who is in a later
+    // one already found nothing left in this.
+    Range take(int64_t sharing, Range all, int64_t size, bool from_end) {
+        uint64_t before = left_.load(std::memory_order_relaxed);
+        for (;;) {
+            const int ahead = int16_t(uint16_t(before >> 2 * kBits) - uint16_t(sharing));
+            if (ahead > 0) return {0, 0};
+            const Range left =
+                ahead == 0 ? Range{int64_t(before >> kBits & kMask), int64_t(before & kMask)} : all;
+            const int64_t n = std::min(size, left.end - left.begin);
+            if (ahead == 0 && n == 0) return {0, 0};
+            const int64_t cut = from_end ? left.end - n : left.begin + n;
+            const Range first = {left.begin, cut}, second = {cut, left.end};
+            const Range rest = from_end ? first : second;
+            const uint64_t after =
+                uint64_t(sharing) << 2 * kBits | uint64_t(rest.begin) << kBits | uint64_t(rest.end);
+            if (left_.compare_exchange_weak(before, after, std::memory_order_relaxed))
+                return from_end ? second : first;
+        }
+    }
+
+  private:
+    static constexpr int kBits = 24;
+    static constexpr uint64_t kMask = (1 << kBits) - 1;
+    static_assert(kMostUnits <= int64_t(kMask) + 1);
+    std::atomic<uint64_t> left_{0};  // the last 16 bits of the sharing, begin, end
+};
+
 struct StandingTeam {
-    explicit StandingTeam(int threads) : threads(threads), meeting(threads) {}
+    explicit StandingTeam(int threads)
+        : threads(threads), meeting(threads), remainders(size_t(threads)) {}
     const int threads;
     Meeting meeting;
+    std::vector<Remainder> remainders;  // of each thread's share
     std::mutex mutex;
     std::exception_ptr error;  // the first
     bool over = false;         // as of the last meeting: all threads see the same
@@ -116,10 +151,19 @@ struct StandingTeam {
 struct Membership {
     StandingTeam* team = nullptr;
     int thread = 0;
-    int turn = 0;      // of the sums
+    int turn = 0;  // of the sums
+    int64_t sharing = 0;
     int64_t rows = 0;  // of the calls of run_rows since the last meeting; 0: there were none
 };
 thread_local Membership membership;
+
+// What the threads of a team, of either kind, share units of work by.
+struct Sharing {
+    std::vector<Remainder>* remainders = nullptr;  // null: there is nobody to share with
+    int thread = 0;
+    int64_t number = 0;
+};
+thread_local Sharing sharing;
 
 struct TeamIsOver {};  // thrown in threads where nothing went wrong
 
@@ -148,6 +192,7 @@ void run_in_standing_team(int threads, void (*body)(void*, int, int), void* cont
 // One thread's time in a standing team.
 void stand(StandingTeam& team, int thread, void (*body)(void*), void* context) {
     membership = {&team, thread};
+    if (team.threads > 1) sharing = {&team.remainders, thread};
     try {
         const FlushDenormals flush;
         body(context);
@@ -156,6 +201,7 @@ void stand(StandingTeam& team, int thread, void (*body)(void*), void* context) {
         team.keep_error();
     }
     membership = {};
+    sharing = {};
 }
 
 void in_forked_child() {
@@ -197,15 +243,19 @@ void run_team(int threads, void (*body)(void*, int, int), void* context) {
     if (threads > 1) {
         team_started = true;
         std::exception_ptr error;
+        std::vector<Remainder> remainders{size_t(threads)};
 #pragma omp parallel num_threads(threads)
         {
+            const int thread = omp_get_thread_num(), all = omp_get_num_threads();
+            if (all > 1) sharing = {&remainders, thread};
             try {
                 const FlushDenormals flush;
-                body(context, omp_get_thread_num(), omp_get_num_threads());
+                body(context, thread, all);
             } catch (...) {
 #pragma omp critical(fastnn_team_error)
                 if (!error) error = std::current_exception();
             }
+            sharing = {};
         }
         if (error) std::rethrow_exception(error);
         return;
@@ -232,6 +282,15 @@ void run_rows(int64_t rows, int64_t work, void (*body)(void*, int64_t, int64_t),
     } catch (...) {
         team->keep_error();
     }
+}
+
+int64_t next_sharing() { return sharing.remainders ? ++sharing.number : 0; }
+
+int64_t units_at_once(int64_t work) { return 1 + 2 * serial_work / (work + 1); }
+
+Range take_part(int64_t number, int owner, Range all, int64_t size) {
+    Remainder& left = (*sharing.remainders)[size_t(owner)];
+    return left.take(number, all, size, owner != sharing.thread);
 }
 
 double* shared_sums(double* own) {

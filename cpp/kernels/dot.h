@@ -1,7 +1,7 @@
 // Products with few columns: vectors along the columns would be nearly empty.
 //
 // Vectors run along k instead: each element is `width` interleaved chains of multiply-adds, added
-// in a fixed order at the end. Whether it is that or one chain, as in gemm.h, depends on the shape
+// in a fixed order at the end. Whether it is that or one chain, as in tile.h, depends on the shape
 // of B alone, so the bits of a row do not depend on the other rows.
 #pragma once
 

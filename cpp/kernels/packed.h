@@ -3,9 +3,9 @@
 //
 // Weights w (out, in) lie in panels of outputs, [in][outputs of the panel], as forward products
 // read them; where the gradient of the input is asked for, a second copy lies in panels of inputs,
-// [out][inputs of the panel]. The optimizer's state lies like the first. Work is shared panel by
-// panel, so a core meets the same weights and state in every step; where there are fewer panels
-// than threads, tile by tile. Each element has the chain of operations that gemm.h gives it.
+// [out][inputs of the panel]. The optimizer's state lies like the first. Each thread begins with
+// its share of the tiles, the same in every step, so that a core meets the same weights and state.
+// Each element has the chain of operations that tile.h gives it.
 #pragma once
 
 #include "gemm.h"
@@ -14,22 +14,6 @@
 
 namespace fastnn {
 namespace {
-
-template <class T>
-constexpr int kPanel = kPanelVectors * Simd<T>::width;
-
-// Panels of `cols` columns and `depth` rows; the last has one vector where that is enough.
-template <class T>
-struct Panels {
-    int64_t cols, depth;
-    int64_t count() const { return (cols + kPanel<T> - 1) / kPanel<T>; }
-    int64_t begin(int64_t panel) const { return panel * kPanel<T>; }  // its first column
-    int64_t width(int64_t panel) const {
-        return cols - begin(panel) > Simd<T>::width ? kPanel<T> : Simd<T>::width;
-    }
-    int64_t offset(int64_t panel) const { return begin(panel) * depth; }
-    int64_t size() const { return offset(count() - 1) + width(count() - 1) * depth; }
-};
 
 template <class T>
 void packed_size(int64_t* size, int64_t cols, int64_t depth) {
@@ -98,49 +82,6 @@ void packed_square_sum(double* sum, const T* packed, int64_t k, int64_t n) {
     *sum = sum_in_parts<T>(n, Simd<T>::width, k * kElementCost, add);
 }
 
-// What a tile one vector wide takes where a whole one takes 6: fewer than 8 sums wait for each
-// other.
-constexpr int64_t kWholeTile = 6, kNarrowTile = kTileRows < 8 ? 4 : 3;
-
-// The tiles that are a thread's: as much work as another's. Those of its panels, but for the first
-// that begins at a tile and the last that ends at one; or in all panels the same, a range of tiles.
-struct PanelShare {
-    int64_t first, last;  // panels
-    int64_t begin, end;   // tiles, of the first and in the last
-    int64_t from, upto;   // tiles, of the others
-    bool empty;
-
-    // Of 100 columns on AVX2 the last of 7 panels is narrow: half of their number would be 5 % more
-    // than half of the work.
-    template <class T>
-    static PanelShare of_panels(const Panels<T>& panels, int64_t tiles, int thread, int threads) {
-        const int64_t last = panels.count() - 1;  // the only one that may be narrow
-        const auto cost = [&](int64_t panel) {
-            return panels.width(panel) == kPanel<T> ? kWholeTile : kNarrowTile;
-        };
-        const int64_t work = tiles * (last * kWholeTile + cost(last));
-        const auto place = [&](int64_t done) {  // the tile before which `done` of the work is
-            const int64_t panel = smaller(done / (tiles * kWholeTile), last);
-            return panel * tiles + (done - panel * tiles * kWholeTile) / cost(panel);
-        };
-        const int64_t begin = place(work * thread / threads);
-        const int64_t end = place(work * (thread + 1) / threads);
-        const int64_t first = begin / tiles, final = (end - 1) / tiles;
-        return {first, final, begin - first * tiles, end - final * tiles, 0, tiles, begin == end};
-    }
-    template <class T>
-    static PanelShare of_tiles(const Panels<T>& panels, int64_t tiles, int thread, int threads) {
-        const auto [begin, end] = share(tiles, 1, thread, threads);
-        return {0, panels.count() - 1, begin, end, begin, end, begin == end};
-    }
-    // body(panel, first tile, last tile) for each panel that some tiles are of.
-    template <class Body>
-    void each(Body body) const {
-        for (int64_t p = first; p <= last && !empty; ++p)
-            body(p, p == first ? begin : from, p == last ? end : upto);
-    }
-};
-
 // Whether threads share a layer by the rows of its inputs and outputs and by its inputs, not by
 // panels: where its weights are fewer than its inputs. So each reads its own rows alone; else each
 // its own weights.
@@ -149,62 +90,59 @@ inline bool shared_by_rows(int64_t rows, int64_t out) {
     return out <= rows && rows >= kTileRows * max_threads();
 }
 
-// Depths up to this are one block: a panel of 1024 x 32 floats streams by from the L2 cache. Blocks
-// that fit the L1 cache would cost more, 3 %, as C is loaded and stored again for each.
-constexpr int64_t kPackedBlockK = 1024;
-
-// Computes a tile of a panel, as wide as the panel is.
-template <class T>
-inline void run_panel_tile(const Gemm<T>& g, const Tile<T>& t, int64_t rows) {
-    if (t.b_k == kPanel<T>)
-        run_tile<kPanelVectors>(g, t, rows);
-    else
-        run_tile<1>(g, t, rows);
-}
-
-// A few tiles of C, those of the rows from i0 on, times a panel.
-template <class T>
-void multiply_panel(const Gemm<T>& g, const T* packed, int64_t panel, int64_t i0, RowTiles rows,
-                    int64_t first, int64_t last) {
-    const Panels<T> panels{g.n, g.k};
-    const int64_t width = panels.width(panel), j = panels.begin(panel);
-    const int64_t blocks = (g.k + kPackedBlockK - 1) / kPackedBlockK;
-    for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t k0 = g.k * block / blocks, k1 = g.k * (block + 1) / blocks;
-        const T* const b = packed + panels.offset(panel) + k0 * width;
-        for (int64_t t = first; t < last; ++t) {
-            const int64_t i = i0 + rows.begin(t), count = i0 + rows.begin(t + 1) - i;
-            const Tile<T> spec{
-                g.a + i * g.a_row + k0, b, g.a_row, 1, width, k1 - k0, i, j, g.n - j, block == 0,
-                block + 1 == blocks};
-            run_panel_tile(g, spec, count);
-        }
-    }
-}
-
 // C (m, n) = A (m, k) times packed panels, with the epilogues of gemm: g.b is not looked at, A and
-// C have rows that lie together. A is read in place: to pack it costs as much as it wins, 2 to 3 %.
+// C have rows that lie together.
 template <class T>
 void packed_product(const Gemm<T>& g, const T* packed) {
     const Panels<T> panels{g.n, g.k};
     if (shared_by_rows<T>(g.m, g.n)) {
         parallel_rows(g.m, g.n * g.k, [&](int64_t begin, int64_t end) {
-            const RowTiles rows(end - begin, kTileRows);
+            ProductRows<T> rows(g, packed, begin, end, panels.count());
             for (int64_t panel = 0; panel < panels.count(); ++panel)
-                multiply_panel(g, packed, panel, begin, rows, 0, rows.tiles);
+                rows.multiply(panel, 0, rows.tiles());
         });
         return;
     }
-    const RowTiles rows(g.m, kTileRows);
-    parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
-        const auto mine = PanelShare::of_panels(panels, rows.tiles, thread, threads);
-        mine.each([&](int64_t panel, int64_t first, int64_t last) {
-            multiply_panel(g, packed, panel, 0, rows, first, last);
-        });
-    });
+    parallel(team_size(g.m * g.n * g.k),
+             [&](int thread, int threads) { multiply_panels(g, packed, thread, threads); });
 }
 
-// What a thread does of an update: the gradient of its tiles, each of which goes into a step of the
+// How the threads of a team share the tiles of an update: panel by panel, or in all panels the
+// same.
+template <class T>
+struct UpdateShares {
+    Panels<T> panels;
+    RowTiles rows;
+    bool by_tiles;
+
+    explicit UpdateShares(const PackedUpdate<T>& u)
+        : panels{u.out, u.in},
+          rows(u.in, kTileRows),
+          // of two operands the larger is packed but once
+          by_tiles(shared_by_rows<T>(u.rows, u.out) && u.in >= u.out) {}
+
+    // Units of work: tiles of one panel, or of all.
+    int64_t units() const { return by_tiles ? rows.tiles : rows.tiles * panels.count(); }
+    int64_t tiles_of_unit() const { return by_tiles ? panels.count() : 1; }
+    Range of(int thread, int threads) const {
+        return by_tiles ? share(rows.tiles, 1, thread, threads)
+                        : share_of_tiles(panels, rows.tiles, thread, threads);
+    }
+    // How many panels these units are of.
+    int64_t width(Range part) const {
+        if (by_tiles) return panels.count();
+        return part.begin < part.end ? (part.end - 1) / rows.tiles - part.begin / rows.tiles + 1
+                                     : 0;
+    }
+    // body(panel, first tile, last tile)
+    template <class Body>
+    void each(Range part, Body body) const {
+        if (!by_tiles) return each_panel(part, rows.tiles, body);
+        for (int64_t panel = 0; panel < panels.count(); ++panel) body(panel, part.begin, part.end);
+    }
+};
+
+// What a thread does of an update: the gradient of tiles, each of which goes into a step of the
 // optimizer while it is in the L1 cache. The step is made one tile late: the weights and the state
 // it reads were asked for a tile before, and come from the L3 cache meanwhile. It is not made
 // between the steps of the product: with a vector of Adam every 4 or 8 of them an update of 100 x
@@ -212,68 +150,93 @@ void packed_product(const Gemm<T>& g, const T* packed) {
 template <class T, class Rule>
 class PanelUpdate {
   public:
-    PanelUpdate(const PackedUpdate<T>& u, const PanelShare& mine, const Rule& step)
+    // `mine`: what run is called with first, and with more than one block of rows the only part.
+    PanelUpdate(const PackedUpdate<T>& u, const UpdateShares<T>& shares, Range mine,
+                const Rule& step)
         : u_(u),
-          mine_(mine),
+          shares_(shares),
+          panels_(shares.panels),
+          rows_(shares.rows),
           step_(step),
-          panels_{u.out, u.in},
-          rows_(u.in, kTileRows),
-          l2_(broadcast(u.l2)) {}
-
-    void run() {
-        const int64_t blocks = (u_.rows + kBlockK - 1) / kBlockK;
-        const int64_t depth = (u_.rows + blocks - 1) / blocks;
-        const int64_t columns = stop_column() - panels_.begin(mine_.first);
-        const int64_t x_size = x_place(mine_.upto, depth);
+          l2_(broadcast(u.l2)),
+          blocks_(blocks(u)),
+          x_in_place_(reads_a_in_place<T>(shares.width(mine) * kPanel<T>)) {
+        const int64_t depth = (u.rows + blocks_ - 1) / blocks_;
+        const int64_t dy_size = panels_.count() * kPanel<T> * depth;
+        const int64_t x_size = x_in_place_ ? 0 : x_place(rows_.tiles, depth);
         // sums of several blocks wait for the last one; else two tiles take turns
-        const int64_t sums = blocks > 1 ? columns * u_.in : 2 * kTile;
-        dy_ = static_cast<T*>(workspace(size_t(columns * depth + x_size + sums) * sizeof(T)));
-        x_ = dy_ + columns * depth;
+        const int64_t tiles = (mine.end - mine.begin) * shares.tiles_of_unit();
+        const int64_t sums = (blocks_ > 1 ? tiles : 2) * kTile<T>;
+        const size_t flags = size_t(panels_.count() + rows_.tiles);
+        dy_ = static_cast<T*>(workspace(size_t(dy_size + x_size + sums) * sizeof(T) + flags));
+        x_ = dy_ + dy_size;
         sums_ = x_ + x_size;
-        for (int64_t block = 0; block < blocks; ++block)
-            run_block(u_.rows * block / blocks, u_.rows * (block + 1) / blocks, blocks > 1,
-                      block + 1 == blocks);
-        make_waiting_step(0);
+        packed_ = reinterpret_cast<bool*>(sums_ + sums);
     }
+
+    static int64_t blocks(const PackedUpdate<T>& u) { return (u.rows + kBlockK - 1) / kBlockK; }
+
+    void run(Range part) {
+        for (int64_t block = 0; block < blocks_; ++block) run_block(part, block);
+    }
+
+    void finish() { make_waiting_step(0); }
 
   private:
     static constexpr int W = Simd<T>::width;
-    static constexpr int64_t kTile = kTileRows * kPanel<T>;
 
-    void run_block(int64_t k0, int64_t k1, bool several, bool last) {
-        const int64_t depth = k1 - k0;
-        Gemm<T> g{};
-        g.m = u_.in, g.a = u_.x, g.a_row = 1, g.a_col = u_.in;
-        g.n = u_.out, g.b = u_.dy, g.b_row = u_.out, g.b_col = 1;
-        pack_b(dy_, g, panels_.begin(mine_.first), stop_column(), k0, k1);
+    void run_block(Range part, int64_t block) {
+        const int64_t k0 = u_.rows * block / blocks_, k1 = u_.rows * (block + 1) / blocks_;
+        if (block != block_) std::memset(packed_, 0, size_t(panels_.count() + rows_.tiles));
+        block_ = block;
         Tile<T> tile{};
-        tile.a_row = 1, tile.k = depth, tile.first = k0 == 0, tile.last = last;
+        tile.a_row = 1, tile.k = k1 - k0, tile.first = block == 0, tile.last = block + 1 == blocks_;
         Gemm<T> sums{};
-        const bool in_place = reads_a_in_place<T>(stop_column() - panels_.begin(mine_.first));
-        int64_t met = 0;  // as many tiles as a whole panel has: after them, all have been packed
-        mine_.each([&](int64_t panel, int64_t begin, int64_t end) {
+        int64_t waiting = 0;  // tiles whose sums wait for the next block
+        shares_.each(part, [&](int64_t panel, int64_t first, int64_t last) {
             const int64_t width = panels_.width(panel);
             sums.c_row = tile.b_k = tile.cols = width;
-            tile.b = dy_ + (panels_.begin(panel) - panels_.begin(mine_.first)) * depth;
-            for (int64_t t = begin; t < end; ++t) {
+            tile.b = dy_of(panel, k0, k1);
+            for (int64_t t = first; t < last; ++t) {
                 const int64_t row = rows_.begin(t), count = rows_.begin(t + 1) - row;
                 const int64_t place = panels_.offset(panel) + row * width;
-                if (in_place) {
-                    tile.a = u_.x + k0 * u_.in + row, tile.a_k = u_.in;
-                } else {
-                    T* const x = x_ + x_place(t, depth);
-                    if (met++ < mine_.upto - mine_.from) pack_a(x, g, row, count, k0, k1);
-                    tile.a = x, tile.a_k = count;
-                }
-                sums.c = several ? sums_ + (place - panels_.offset(mine_.first))
-                                 : sums_ + (odd_ ? kTile : 0);
+                tile.a = x_of(t, k0, k1), tile.a_k = x_in_place_ ? u_.in : count;
+                sums.c = sums_ + (blocks_ > 1 ? waiting++ : int64_t(odd_)) * kTile<T>;
                 run_panel_tile(sums, tile, count);
-                if (!last) continue;
+                if (!tile.last) continue;
                 make_waiting_step(place);
                 waiting_ = {sums.c, place, count * width};
                 odd_ = !odd_;
             }
         });
+    }
+
+    // Rows k0..k1 of a panel's columns of dy, and of a tile's of x: packed when first asked for.
+    const T* dy_of(int64_t panel, int64_t k0, int64_t k1) {
+        T* const to = dy_ + panels_.begin(panel) * (k1 - k0);
+        if (first_time(panel)) {
+            Gemm<T> g{};
+            g.n = u_.out, g.b = u_.dy, g.b_row = u_.out, g.b_col = 1;
+            const int64_t begin = panels_.begin(panel);
+            pack_b(to, g, begin, begin + panels_.width(panel), k0, k1);
+        }
+        return to;
+    }
+    const T* x_of(int64_t t, int64_t k0, int64_t k1) {
+        const int64_t row = rows_.begin(t);
+        if (x_in_place_) return u_.x + k0 * u_.in + row;
+        T* const to = x_ + x_place(t, k1 - k0);
+        if (first_time(panels_.count() + t)) {
+            Gemm<T> g{};
+            g.m = u_.in, g.a = u_.x, g.a_row = 1, g.a_col = u_.in;
+            pack_a(to, g, row, rows_.begin(t + 1) - row, k0, k1);
+        }
+        return to;
+    }
+    bool first_time(int64_t flag) {
+        const bool before = packed_[flag];
+        packed_[flag] = true;
+        return !before;
     }
 
     // And asks for what the next one needs, line by line: all at once would fill the queue of
@@ -293,19 +256,19 @@ class PanelUpdate {
         waiting_.size = 0;
     }
 
-    // A tile leaves a vector of room behind it, into which it is packed (see pack_a): they are not
-    // packed in their order.
-    int64_t x_place(int64_t t, int64_t depth) const { return rows_.begin(t) * depth + t * W; }
-
-    int64_t stop_column() const { return panels_.begin(mine_.last) + panels_.width(mine_.last); }
+    int64_t x_place(int64_t t, int64_t depth) const { return tile_place<T>(rows_, t, depth); }
 
     const PackedUpdate<T>& u_;
-    const PanelShare mine_;
-    const Rule& step_;
+    const UpdateShares<T>& shares_;
     const Panels<T> panels_;
     const RowTiles rows_;
+    const Rule& step_;
     const Vec<T> l2_;
-    T *dy_ = nullptr, *x_ = nullptr, *sums_ = nullptr;
+    const int64_t blocks_;
+    const bool x_in_place_;
+    T *dy_, *x_, *sums_;
+    bool* packed_;  // of this block: panels of dy, then tiles of x
+    int64_t block_ = -1;
     struct {
         const T* sums;
         int64_t place, size;
@@ -337,18 +300,21 @@ void update_biases(const PackedUpdate<T>& u, int64_t begin, int64_t end, const R
 // Weights and biases after a step with the gradients dy^T x and the column sums of dy.
 template <class T>
 void packed_update(const PackedUpdate<T>& u) {
-    const Panels<T> panels{u.out, u.in};
-    const int64_t tiles = RowTiles(u.in, kTileRows).tiles;
+    const UpdateShares<T> shares(u);
     with_step(u.weights, [&](const auto& step) {
         using Rule = std::decay_t<decltype(step)>;
+        using Job = PanelUpdate<T, Rule>;
         const Rule bias_step(u.bias);
-        // of two operands the larger is packed but once
-        const bool by_tiles = shared_by_rows<T>(u.rows, u.out) && u.in >= u.out;
         const int64_t work = u.rows * u.in * u.out + u.in * u.out * kElementCost;
+        const int64_t unit = kTile<T> * (u.rows + kElementCost) * shares.tiles_of_unit();
+        const int64_t units = shares.units(),
+                      size = Job::blocks(u) > 1 ? units : units_at_once(unit);
         parallel(team_size(work), [&](int thread, int threads) {
-            const auto mine = by_tiles ? PanelShare::of_tiles(panels, tiles, thread, threads)
-                                       : PanelShare::of_panels(panels, tiles, thread, threads);
-            if (!mine.empty) PanelUpdate<T, Rule>(u, mine, step).run();
+            Job job(u, shares, shares.of(thread, threads), step);
+            each_part(
+                thread, threads, units, size, [&](int owner) { return shares.of(owner, threads); },
+                [&](Range part) { job.run(part); });
+            job.finish();
             if (!u.bias.w) return;
             const Range bias = share(u.out, kPanel<T>, thread, threads);
             update_biases(u, bias.begin, bias.end, bias_step);

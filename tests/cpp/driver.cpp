@@ -3,6 +3,8 @@
 // `driver overflow` do something wrong on purpose, so a job that misses it can be told.
 //
 // Two callers at once train, predict and multiply, each with a team of its own, in every ISA.
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -102,13 +104,37 @@ float multiply() {
     Numbers numbers{2};
     float total = 0;
     for (const int64_t m : {1, 5, 33, 100}) {
-        const std::vector<float> a = numbers.of(m * kIn), b = numbers.of(kHidden * kIn);
-        std::vector<float> c(size_t(m * kHidden));
-        kernels().of<float>().gemm(
-            {m, kHidden, kIn, a.data(), kIn, 1, b.data(), 1, kIn, c.data(), kHidden});
-        total = std::accumulate(c.begin(), c.end(), total);
+        for (const int64_t k : {kIn, 8 * kIn}) {  // one block of k, and more
+            const std::vector<float> a = numbers.of(m * k), b = numbers.of(kHidden * k);
+            std::vector<float> c(size_t(m * kHidden));
+            kernels().of<float>().gemm(
+                {m, kHidden, k, a.data(), k, 1, b.data(), 1, k, c.data(), kHidden});
+            total = std::accumulate(c.begin(), c.end(), total);
+        }
     }
     return total;
+}
+
+// Units that a team shares, a few at a time: each must be done once, also where the first thread is
+// slow and the others do most of its share.
+bool each_unit_once() {
+    for (const int64_t n : {1, 2, 7, 100, 1000}) {
+        std::vector<int> done(static_cast<size_t>(n));
+        const auto work = [&](int thread, int threads) {
+            for (const int64_t size : {1, 3, 50})
+                each_part(
+                    thread, threads, n, size,
+                    [&](int owner) { return share(n, 1, owner, threads); },
+                    [&](Range part) {
+                        for (int64_t unit = part.begin; unit < part.end; ++unit)
+                            ++done[size_t(unit)];
+                        if (thread == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
+                    });
+        };
+        parallel(max_threads(), work);
+        if (std::count(done.begin(), done.end(), 3) != n) return false;
+    }
+    return true;
 }
 
 // Two callers at once; both must find what one alone does.
@@ -144,6 +170,10 @@ int main(int count, char** arguments) {
     const char* what = count > 1 ? arguments[1] : "";
     if (!std::strcmp(what, "race")) return race(), 0;
     if (!std::strcmp(what, "overflow")) return overflow(), 0;
+    if (!each_unit_once()) {
+        std::printf("a team does not do each unit of work once\n");
+        return 1;
+    }
     for (const std::string& isa : available_isas()) {
         set_isa(isa);
         if (!together(train_and_predict) || !together(multiply)) {

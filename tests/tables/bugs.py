@@ -71,8 +71,8 @@ BUGS = [
     Bug("clipping-without-eps", "fastnn/nn/utils/clip_grad.py",
         "norm = float(total_norm) + 1e-6", "norm = float(total_norm)", "tests/test_optim.py"),
     # the compiled step
-    Bug("packed-tail-rows-dropped", "cpp/kernels/packed.h",
-        "for (int64_t t = begin; t < end; ++t)", "for (int64_t t = begin; t + 1 < end; ++t)",
+    Bug("packed-tail-rows-dropped", "cpp/kernels/panels.h",
+        "for (int64_t t = first; t < last; ++t)", "for (int64_t t = first; t + 1 < last; ++t)",
         "tests/test_compiled.py"),
     Bug("last-waiting-step-forgotten", "cpp/kernels/packed.h",
         "make_waiting_step(0);", "", "tests/test_compiled.py"),
