@@ -116,23 +116,27 @@ float multiply() {
 }
 
 // Units that a team shares, a few at a time: each must be done once, also where the first thread is
-// slow and the others do most of its share.
+// slow and the others do most of its share, or have gone on to other units meanwhile.
 bool each_unit_once() {
     for (const int64_t n : {1, 2, 7, 100, 1000}) {
-        std::vector<int> done(static_cast<size_t>(n));
-        const auto work = [&](int thread, int threads) {
-            for (const int64_t size : {1, 3, 50})
+        std::vector<int> done[3];
+        for (auto& units : done) units.resize(size_t(n));
+        parallel(max_threads(), [&](int thread, int threads) {
+            int64_t size = 1;
+            for (auto& units : done) {
                 each_part(
                     thread, threads, n, size,
                     [&](int owner) { return share(n, 1, owner, threads); },
                     [&](Range part) {
                         for (int64_t unit = part.begin; unit < part.end; ++unit)
-                            ++done[size_t(unit)];
+                            ++units[size_t(unit)];
                         if (thread == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
                     });
-        };
-        parallel(max_threads(), work);
-        if (std::count(done.begin(), done.end(), 3) != n) return false;
+                size *= 7;
+            }
+        });
+        for (const auto& units : done)
+            if (std::count(units.begin(), units.end(), 1) != n) return false;
     }
     return true;
 }
