@@ -101,7 +101,7 @@ class ProductRows {
         b_ = static_cast<T*>(workspace(size_t(b_size + a_size) * sizeof(T) + size_t(flags)));
         a_ = b_ + b_size;
         a_packed_ = reinterpret_cast<bool*>(a_ + a_size);
-        std::memset(a_packed_, 0, size_t(flags));
+        if (flags > 0) std::memset(a_packed_, 0, size_t(flags));  // null where nothing is packed
     }
 
     int64_t tiles() const { return rows_.tiles; }
