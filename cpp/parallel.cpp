@@ -151,8 +151,7 @@ struct StandingTeam {
 struct Membership {
     StandingTeam* team = nullptr;
     int thread = 0;
-    int turn = 0;  // of the sums
-    int64_t sharing = 0;
+    int turn = 0;      // of the sums
     int64_t rows = 0;  // of the calls of run_rows since the last meeting; 0: there were none
 };
 thread_local Membership membership;

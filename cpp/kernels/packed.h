@@ -129,7 +129,7 @@ struct UpdateShares {
                         : share_of_tiles(panels, rows.tiles, thread, threads);
     }
     // How many panels these units are of.
-    int64_t width(Range part) const {
+    int64_t panels_of(Range part) const {
         if (by_tiles) return panels.count();
         return part.begin < part.end ? (part.end - 1) / rows.tiles - part.begin / rows.tiles + 1
                                      : 0;
@@ -160,7 +160,7 @@ class PanelUpdate {
           step_(step),
           l2_(broadcast(u.l2)),
           blocks_(blocks(u)),
-          x_in_place_(reads_a_in_place<T>(shares.width(mine) * kPanel<T>)) {
+          x_in_place_(reads_a_in_place<T>(shares.panels_of(mine) * kPanel<T>)) {
         const int64_t depth = (u.rows + blocks_ - 1) / blocks_;
         const int64_t dy_size = panels_.count() * kPanel<T> * depth;
         const int64_t x_size = x_in_place_ ? 0 : x_place(rows_.tiles, depth);

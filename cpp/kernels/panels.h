@@ -94,7 +94,8 @@ class ProductRows {
           begin_(begin),
           rows_(end - begin, kTileRows),
           blocks_(g.k > kPanelBlockK ? (g.k + kPanelBlockK - 1) / kPanelBlockK : 1),
-          in_place_(lies_together(g) && panels < (packed ? kPanelsToPackFor : 3)) {
+          in_place_(lies_together(g) && (packed ? panels < kPanelsToPackFor
+                                                : reads_a_in_place<T>(panels * kPanel<T>))) {
         const int64_t b_size = packed ? 0 : kPanel<T> * g.k;
         const int64_t a_size = in_place_ ? 0 : tile_place<T>(rows_, rows_.tiles, g.k);
         const int64_t flags = in_place_ ? 0 : rows_.tiles * blocks_;

@@ -136,7 +136,7 @@ inline const T* second_name(const T* p) {
 // registers: reloading them costs 3 %.
 //
 // AVX-512 multiplies by a value in memory without an instruction to fetch it. Every other row of a
-// packed tile does so, once for each of its two vectors: 45 instead of 50 instructions a step take
+// packed tile does so, once for each of its two vectors: 45 instead of 51 instructions a step take
 // 3 to 7 % less where another thread has its share of the core, and as long where none has. With
 // all rows, loads would be more than the core can make.
 template <int MR, int NV, bool Columns, class T>
