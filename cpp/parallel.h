@@ -120,16 +120,14 @@ template <class ShareOf, class Body>
 void each_part(int thread, int threads, int64_t n, int64_t size, ShareOf share_of, Body body) {
     const bool many = threads > 1 && n > size * threads && n < kMostUnits;
     const int64_t sharing = many ? next_sharing() : 0;
-    if (sharing == 0) {
-        const Range mine = share_of(thread);
-        if (mine.begin < mine.end) body(mine);
-        return;
-    }
-    for (int i = 0; i < threads; ++i) {
+    for (int i = 0; i < (sharing ? threads : 1); ++i) {
         const int owner = (thread + i) % threads;
         const Range all = share_of(owner);
-        for (Range part; (part = take_part(sharing, owner, all, size)).begin < part.end;)
+        Range part = sharing ? take_part(sharing, owner, all, size) : all;
+        while (part.begin < part.end) {
             body(part);
+            part = sharing ? take_part(sharing, owner, all, size) : Range{};
+        }
     }
 }
 

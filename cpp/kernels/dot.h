@@ -50,14 +50,15 @@ inline void store_element(const Gemm<T>& g, T s, int64_t i, int64_t j) {
 template <class T, int N>
 constexpr int kDotRows = N < Simd<T>::width ? Simd<T>::width / N : 1;
 
-// `rows` rows from i on of A (k contiguous) against all columns of B, given as N rows of k. Rows
-// beyond are computed as the last one again.
-template <class T, int N>
+// `rows` rows from i on of A (k contiguous) against all columns of B, given as N rows of k. Of less
+// than a whole tile, rows beyond are computed as the last one again.
+template <class T, int N, bool Whole>
 void dot_tile(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t i, int64_t rows) {
     constexpr int W = Simd<T>::width, MR = kDotRows<T, N>, Sums = MR * N > W ? MR * N : W;
     Vec<T> sum[Sums] = {};
     const T* a[MR];
-    FASTNN_UNROLL for (int r = 0; r < MR; ++r) a[r] = g.a + (i + smaller(r, rows - 1)) * g.a_row;
+    FASTNN_UNROLL for (int r = 0; r < MR; ++r) a[r] =
+        g.a + (i + (Whole ? r : smaller(r, rows - 1))) * g.a_row;
     const auto step = [&](int64_t p, int64_t n) {
         Vec<T> y[N];
         FASTNN_UNROLL for (int j = 0; j < N; ++j) y[j] = load_n(b + j * b_stride + p, n);
@@ -85,18 +86,34 @@ void dot_tile(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t i, int64_t
 template <class T, int N>
 void dot_rows(const Gemm<T>& g, const T* b, int64_t b_stride, int64_t begin, int64_t end) {
     constexpr int MR = kDotRows<T, N>;
-    for (int64_t i = begin; i < end; i += MR)
-        dot_tile<T, N>(g, b, b_stride, i, smaller(MR, end - i));
+    int64_t i = begin;
+    for (; i + MR <= end; i += MR) dot_tile<T, N, true>(g, b, b_stride, i, MR);
+    if (i < end) dot_tile<T, N, false>(g, b, b_stride, i, end - i);
 }
 
-// B as g.n rows of k.
+// B as g.n rows of k. Where B's rows lie together, lanes of them are turned as they are loaded,
+// what lies beside the columns too, as long as it is B's own memory: 1 x 1024 x 2 takes 0.9 us, and
+// took 2.1 column by column.
 template <class T>
 void pack_columns(T* to, const Gemm<T>& g) {
-    constexpr int W = Simd<T>::width;
-    for (int64_t p = 0; p < g.k; p += W)
-        for (int64_t j = 0; j < g.n; j += W)
-            transpose(to + j * g.k + p, g.k, smaller(W, g.k - p), g.b + p * g.b_row + j * g.b_col,
-                      g.b_row, g.b_col, g.k - p, g.n - j);
+    constexpr int W = Simd<T>::width, Q = kLane<T>;
+    const int64_t end = (g.k - 1) * g.b_row + g.n;
+    for (int64_t p = 0; p < g.k; p += W) {
+        for (int64_t j = 0; j < g.n; j += Q) {
+            const T* const from = g.b + p * g.b_row + j * g.b_col;
+            T* const place = to + j * g.k + p;
+            if (g.b_col == 1 && p + W <= g.k && (p + W - 1) * g.b_row + j + Q <= end) {
+                Vec<T> columns[Q];
+                load_transposed<T>(columns, from, g.b_row);
+                for (int64_t q = 0; q < smaller(Q, g.n - j); ++q)
+                    store(place + q * g.k, columns[q]);
+            } else {
+                for (int64_t q = 0; q < smaller(Q, g.n - j); ++q)
+                    for (int64_t r = 0; r < smaller(W, g.k - p); ++r)
+                        place[q * g.k + r] = from[r * g.b_row + q * g.b_col];
+            }
+        }
+    }
 }
 
 template <class T, int... Before>

@@ -83,38 +83,56 @@ inline auto strip_fn(int64_t rows, std::integer_sequence<int, Rows...>) {
 // Of long rows, so few that all find room in one set of the L1 cache, as they must where they lie
 // 4 KiB apart. A row times 2048 x 2048 floats of the L3 cache took 2.9 ms on AVX2 with 32 rows at a
 // time, a call a tile, and takes 0.6 to 0.8. From 3 rows of C on, its way through memory counts
-// for more.
-constexpr int64_t stream_rows(int64_t m, int64_t n) { return n < 512 ? 32 : m <= 2 ? 8 : 16; }
-
+// for more. Of columns that one tile has room for, all rows: its sums stay in registers.
 template <class T>
-void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1) {
+inline int64_t stream_rows(const Gemm<T>& g, int64_t cols) {
+    if (cols <= strip_vectors(g.m) * Simd<T>::width) return g.k;
+    return g.n < 512 ? 32 : g.m <= 2 ? 8 : 16;
+}
+
+// Between two of these stretches a thread of a team keeps its sums in memory of its own: a cache
+// line of C that two threads have a part of went to and fro each time. 2 x 512 x 512 took two
+// threads as long as one.
+template <class T>
+void gemm_few_rows(const Gemm<T>& g, int64_t j0, int64_t j1, bool alone) {
     constexpr int W = Simd<T>::width;
     const int64_t end = smaller(g.n, j1), whole = j0 + (end - j0) / W * W;
     const int64_t wide = strip_vectors(g.m) * W;
+    const int64_t rows = stream_rows(g, whole - j0);
+    const bool aside = !alone && rows < g.k && whole > j0;
+    Gemm<T> sums = g;
+    if (aside) {
+        T* const own = static_cast<T*>(workspace(size_t(g.m * (whole - j0)) * sizeof(T)));
+        sums = {g.m, g.n, g.k, g.a, g.a_row, g.a_col, g.b, g.b_row, g.b_col, own, whole - j0};
+    }
     const auto tile_at = [&](int64_t k, int64_t depth, int64_t j, const T* b, int64_t b_k,
                              int64_t cols) {
         return Tile<T>{g.a + k * g.a_col, b, g.a_row, g.a_col, b_k, depth, 0, j, cols, k == 0,
                        k + depth == g.k};
     };
-    const int64_t rows = stream_rows(g.m, g.n);
+    const auto tile_of_sums = [&](int64_t k, int64_t j, int64_t cols) {
+        return tile_at(k, smaller(rows, g.k - k), aside ? j - j0 : j, g.b + k * g.b_row + j,
+                       g.b_row, cols);
+    };
     for (int64_t k = 0; k < g.k && whole > j0; k += rows) {
-        const int64_t depth = smaller(rows, g.k - k);
         int64_t j = j0;
-        if (g.a_col == 1 && g.c_col == 1) {
+        if (g.a_col == 1 && sums.c_col == 1) {
             const auto counts = std::make_integer_sequence<int, kTileRows>{};
-            const auto spec = tile_at(k, depth, j, g.b + k * g.b_row + j, g.b_row, wide);
-            strip_fn<T>(g.m, counts)(g, spec, (whole - j) / wide);
+            strip_fn<T>(g.m, counts)(sums, tile_of_sums(k, j, wide), (whole - j) / wide);
             j += (whole - j) / wide * wide;
         }
         const auto run_while_whole = [&](auto vectors) {
             constexpr int NV = vectors.value;
             for (; j + NV * W <= whole; j += NV * W)
-                run_tile<NV>(g, tile_at(k, depth, j, g.b + k * g.b_row + j, g.b_row, NV * W), g.m);
+                run_tile<NV>(sums, tile_of_sums(k, j, NV * W), g.m);
         };
         if (g.m <= kWideRows) run_while_whole(std::integral_constant<int, kWideVectors>{});
         run_while_whole(std::integral_constant<int, 2>{});
         run_while_whole(std::integral_constant<int, 1>{});
     }
+    for (int64_t i = 0; i < g.m && aside; ++i)
+        for (int64_t j = j0; j < whole; j += W)
+            store_c(g, epilogue(g, load(sums.c + i * sums.c_row + j - j0), i, j, W), i, j, W);
     if (whole == end) return;
     if (end - W >= j0)
         return run_tile<1>(g, tile_at(0, g.k, end - W, g.b + end - W, g.b_row, W), g.m);
@@ -261,6 +279,29 @@ inline Grid choose_grid(const Gemm<T>& g, int threads) {
 // AVX2, whose panels are half as wide, up to 7 % more on one core.
 constexpr int64_t kRowsInL2 = FASTNN_VECTOR_BYTES == 64 ? 256 * 1024 : 0;
 
+// What it counts for beside the serial limit: its multiply-adds, of which AVX-512 makes three while
+// the others make one, or what it reads of B or writes of C. 64 x 64 x 64 takes one core of AVX-512
+// 3.4 us and two 3.9, 64 x 128 x 128 15 and 11, 1 x 512 x 512 17 and 11.
+template <class T>
+inline int64_t work_of(const Gemm<T>& g) {
+    const int64_t products = g.m * g.n * g.k, elements = g.n * (g.m > g.k ? g.m : g.k);
+    if (FASTNN_VECTOR_BYTES < 64) return products;
+    return products / 3 > 2 * elements ? products / 3 : 2 * elements;
+}
+
+// B of so many elements is read as it lies by each thread of a team that has a tile of rows: 16 x
+// 1024 x 33 takes two 9 us, and took 18 when each packed what it needs of B.
+constexpr int64_t kReadByEach = 64 * 1024;
+
+template <class T>
+inline Gemm<T> rows_of(Gemm<T> g, Range rows) {
+    g.m = rows.end - rows.begin;
+    g.a += rows.begin * g.a_row;
+    g.c += rows.begin * g.c_row;
+    if (g.mask) g.mask += rows.begin * g.c_row;
+    return g;
+}
+
 template <class T>
 void gemm(const Gemm<T>& given) {
     constexpr int W = Simd<T>::width;
@@ -272,17 +313,22 @@ void gemm(const Gemm<T>& given) {
         // such as dW of a layer with few inputs: C^T = B^T A^T has its long side along the vectors
         g = {g.n, g.m, g.k, g.b, g.b_col, g.b_row, g.a, g.a_col, g.a_row, g.c, g.c_col, g.c_row};
     }
-    const bool few_rows =
-        g.m <= kTileRows && (g.b_col == 1 || g.b_row == 1) && g.k > 0 && lies_together(g);
+    const int team = team_size(work_of(g));
+    const bool small = g.b_col == 1 && g.n * g.k <= kReadByEach;
+    const bool few_rows = g.m <= (small ? kTileRows * team : kTileRows) &&
+                          (g.b_col == 1 || g.b_row == 1) && g.k > 0 && lies_together(g);
     const bool by_panels = !few_rows && g.k > kBlockK && g.m * g.k <= kRowsInL2;
-    parallel(team_size(g.m * g.n * g.k), [&](int thread, int threads) {
+    parallel(team, [&](int thread, int threads) {
         if (by_panels) return multiply_panels<T>(g, nullptr, thread, threads);
-        const Grid grid = few_rows ? Grid{1, threads} : choose_grid(g, threads);
+        const Grid grid = few_rows && g.m > kTileRows ? Grid{threads, 1} : choose_grid(g, threads);
         const Range rows = share(g.m, 1, thread / grid.cols, grid.rows);
         const Range cols = share(g.n, W, thread % grid.cols, grid.cols);
         if (rows.begin == rows.end || cols.begin == cols.end) return;
-        if (few_rows && g.b_col != 1) return gemm_few_rows_turned(g, cols.begin, cols.end);
-        if (few_rows) return gemm_few_rows(g, cols.begin, cols.end);
+        if (few_rows && rows.end - rows.begin <= kTileRows) {
+            const Gemm<T> part = rows_of(g, rows);
+            if (g.b_col != 1) return gemm_few_rows_turned(part, cols.begin, cols.end);
+            return gemm_few_rows(part, cols.begin, cols.end, threads == 1);
+        }
         gemm_block(g, rows.begin, rows.end, cols.begin, cols.end);
     });
 }
