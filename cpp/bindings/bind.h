@@ -14,5 +14,6 @@ void bind_data(pybind11::module_& m);
 void bind_random(pybind11::module_& m);
 void bind_norm(pybind11::module_& m);
 void bind_program(pybind11::module_& m);
+void bind_watch(pybind11::module_& m);
 
 }  // namespace fastnn

@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, m) {
     fastnn::bind_random(m);
     fastnn::bind_norm(m);
     fastnn::bind_program(m);
+    fastnn::bind_watch(m);
 }

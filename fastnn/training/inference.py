@@ -80,12 +80,13 @@ class _Made:
 
     def is_current(self) -> bool:
         """Whether the model consists of the same objects as before."""
-        now = self.watch.parts()
-        if same_objects(now, self.parts):
+        if self.watch.still_has(self.parts):
             return True
         if not same_objects(self.watch.steady(), self.steady):
             return False
-        self.parts = now  # only modes have changed, and a program is always of eval mode
+        self.parts = (
+            self.watch.parts()
+        )  # only modes have changed, and a program is always of eval mode
         return True
 
     def run(self, rows: Array) -> Array | None:
