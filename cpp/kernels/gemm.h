@@ -279,9 +279,9 @@ inline Grid choose_grid(const Gemm<T>& g, int threads) {
 // AVX2, whose panels are half as wide, up to 7 % more on one core.
 constexpr int64_t kRowsInL2 = FASTNN_VECTOR_BYTES == 64 ? 256 * 1024 : 0;
 
-// What it counts for beside the serial limit: its multiply-adds, of which AVX-512 makes three while
-// the others make one, or what it reads of B or writes of C. 64 x 64 x 64 takes one core of AVX-512
-// 3.4 us and two 3.9, 64 x 128 x 128 15 and 11, 1 x 512 x 512 17 and 11.
+// What a product counts for beside the serial limit: multiply-adds, of which AVX-512 makes three
+// while the others make one, or what it reads of B or writes of C. 64 x 64 x 64 takes one core of
+// AVX-512 3.4 us and two 3.9, 64 x 128 x 128 15 and 11, 1 x 512 x 512 17 and 11.
 template <class T>
 inline int64_t work_of(const Gemm<T>& g) {
     const int64_t products = g.m * g.n * g.k, elements = g.n * (g.m > g.k ? g.m : g.k);
