@@ -236,8 +236,8 @@ def test_large_layers() -> None:
 def test_large_batches() -> None:
     """More rows, for each of two threads too, than are multiplied at once."""
     rng = np.random.default_rng(0)
-    many = rng.standard_normal((430, 700)).astype(np.float32)
-    Training(lambda: mlp(700, 40, CLASSES), data=(many, rng.integers(0, CLASSES, 430)),
+    many = rng.standard_normal((1700, 700)).astype(np.float32)
+    Training(lambda: mlp(700, 40, CLASSES), data=(many, rng.integers(0, CLASSES, 1700)),
              fit={"batch_size": 410}).check((1, 2, 3))  # fmt: skip
 
 
