@@ -280,8 +280,9 @@ inline Grid choose_grid(const Gemm<T>& g, int threads) {
 constexpr int64_t kRowsInL2 = FASTNN_VECTOR_BYTES == 64 ? 256 * 1024 : 0;
 
 // What a product counts for beside the serial limit: multiply-adds, of which AVX-512 makes three
-// while the others make one, or what it reads of B or writes of C. 64 x 64 x 64 takes one core of
-// AVX-512 3.4 us and two 3.9, 64 x 128 x 128 15 and 11, 1 x 512 x 512 17 and 11.
+// while the others make one, or there what it reads of B or writes of C, each element for two. 64 x
+// 64 x 64 takes one core of AVX-512 3.4 us and two 3.9, 64 x 128 x 128 15 and 11, 1 x 512 x 512 17
+// and 11.
 template <class T>
 inline int64_t work_of(const Gemm<T>& g) {
     const int64_t products = g.m * g.n * g.k, elements = g.n * (g.m > g.k ? g.m : g.k);
@@ -324,7 +325,7 @@ void gemm(const Gemm<T>& given) {
         const Range rows = share(g.m, 1, thread / grid.cols, grid.rows);
         const Range cols = share(g.n, W, thread % grid.cols, grid.cols);
         if (rows.begin == rows.end || cols.begin == cols.end) return;
-        if (few_rows && rows.end - rows.begin <= kTileRows) {
+        if (few_rows && rows.end - rows.begin <= kTileRows) {  // more, if fewer threads have come
             const Gemm<T> part = rows_of(g, rows);
             if (g.b_col != 1) return gemm_few_rows_turned(part, cols.begin, cols.end);
             return gemm_few_rows(part, cols.begin, cols.end, threads == 1);

@@ -84,9 +84,8 @@ class _Made:
             return True
         if not same_objects(self.watch.steady(), self.steady):
             return False
-        self.parts = (
-            self.watch.parts()
-        )  # only modes have changed, and a program is always of eval mode
+        # only modes have changed, and a program is always of eval mode
+        self.parts = self.watch.parts()
         return True
 
     def run(self, rows: Array) -> Array | None:
