@@ -28,6 +28,12 @@ class Linear : public Operation<T> {
     Linear(Value<T> x, Value<T> y, Parameter<T> w, Parameter<T> b, bool relu)
         : x(x), y(y), w(w), b(b), relu(relu), dx(x.target), db(b.target), dw(w.target) {}
 
+    void pack(const KernelsOf<T>& k, const Optimizer<T>* optimizer, bool both) {
+        packed =
+            std::make_unique<PackedWeights<T>>(optimizer, w.data, b.data, y.cols, x.cols, both);
+        packed->pack(k);
+    }
+
     void forward(const Step<T>& step) override {
         step.lap(Part::other);
         Gemm<T> g{step.rows, y.cols, x.cols, x.data, x.cols, 1, w.data, 1, x.cols, y.data, y.cols};
@@ -60,7 +66,7 @@ class Linear : public Operation<T> {
     const bool relu;
     // the ReLU's gradient is in the product of the only operation that takes y; or in ours
     bool masked = false, masks_input = false;
-    std::unique_ptr<PackedWeights<T>> packed;  // for the time of a run
+    std::unique_ptr<PackedWeights<T>> packed;  // for the time of a run or prediction
 
   private:
     Gradient<T> dx, db, dw;

@@ -176,15 +176,19 @@ const Optimizer<T>* Program<T>::optimizer_of(const Linear<T>& layer) const {
     return nullptr;
 }
 
-// Whether a layer's weights may stay packed: the gradient goes into the step at once, and all
-// products are those of tiles (narrow ones are others, see kernels/dot.h).
+// Whether all products of a layer are those of tiles; narrow ones are others, see kernels/dot.h.
+template <class T>
+bool has_tiles(const Linear<T>& layer) {
+    constexpr int64_t narrow = 8;
+    return layer.y.cols > narrow && layer.x.cols > narrow;
+}
+
+// Whether a layer's weights may stay packed in a run: the gradient goes into the step at once.
 template <class T>
 bool Program<T>::can_pack(const Linear<T>& layer) const {
-    constexpr int64_t narrow = 8;
     const Optimizer<T>* optimizer = optimizer_of(layer);
     const auto once = [](const Parameter<T>& p) { return p.target->grad && p.target->uses == 1; };
-    if (!optimizer || !once(layer.w) || layer.y.cols <= narrow || layer.x.cols <= narrow)
-        return false;
+    if (!optimizer || !once(layer.w) || !has_tiles(layer)) return false;
     return !layer.b.data || (once(layer.b) && optimizer->has(layer.b.data));
 }
 
@@ -195,13 +199,19 @@ void Program<T>::pack(const KernelsOf<T>& k, const Batches& batches) {
     for (Linear<T>* layer : linears_) {
         layer->packed = nullptr;
         if (plain || !worth || !can_pack(*layer)) continue;
-        layer->packed = std::make_unique<PackedWeights<T>>(
-            *optimizer_of(*layer), layer->w.data, layer->b.data, layer->y.cols, layer->x.cols,
-            layer->x.target->grad != nullptr);
-        layer->packed->pack(k);
+        layer->pack(k, optimizer_of(*layer), layer->x.target->grad != nullptr);
     }
     list_rest();
 }
+
+// At the end of a prediction, however it ends.
+template <class T>
+struct Program<T>::Unpacked {
+    Program& program;
+    ~Unpacked() {
+        for (Linear<T>* layer : program.linears_) layer->packed = nullptr;
+    }
+};
 
 template <class T>
 const PackedWeights<T>* Program<T>::packed(const Parameter<T>& p) const {
@@ -513,7 +523,7 @@ struct Program<T>::Prediction {
             const Step<T> step{k, count, false, 0, 0, 0, 0, nullptr};
             k.gather(program.values_[0].data, inputs, order + first, count);
             for (auto& op : program.operations_) op->forward(step);
-            parallel_for(count, 1, cols * kElementCost, [&](int64_t begin, int64_t end) {
+            parallel_rows(count, cols * kElementCost, [&](int64_t begin, int64_t end) {
                 std::copy_n(program.outputs() + begin * cols, (end - begin) * cols,
                             out + (first + begin) * cols);
             });
@@ -526,6 +536,10 @@ void Program<T>::predict(T* out, const Source<T>& inputs, int64_t rows) {
     std::vector<int64_t> order(static_cast<size_t>(rows));
     std::iota(order.begin(), order.end(), int64_t(0));
     const int64_t barriers = int64_t(operations_.size()) + 2;
+    const Unpacked at_the_end{*this};
+    if (rows > max_rows_)  // where more than one batch meets them: 10,000 rows take a sixth less
+        for (Linear<T>* layer : linears_)
+            if (has_tiles(*layer)) layer->pack(kernels().of<T>(), nullptr, false);
     Prediction prediction{*this, out, inputs, order.data(), rows};
     // of few rows the weights count, which are read whatever is multiplied by them
     const int64_t reads = std::max(std::min(rows, max_rows_), kElementCost);

@@ -114,6 +114,7 @@ class Program {
   private:
     struct Run;  // one call of run
     struct Prediction;
+    struct Unpacked;
 
     const Value<T>& output() const { return loss_ ? loss_->x : output_; }
 

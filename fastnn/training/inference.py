@@ -18,7 +18,8 @@ from fastnn.training.watch import Watch, same_objects
 
 __all__ = ["Predictor"]
 
-_MOST_ROWS = 512  # at a time: 784-512-512-10 then has its activations in the L2 and L3 caches
+# At a time. 10,000 rows through 784-512-512-10 take 512 at a time 52 ms, 1024 48, 2048 51.
+_MOST_ROWS = 1024
 
 
 class Predictor:
