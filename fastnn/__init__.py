@@ -40,6 +40,7 @@ from fastnn.creation import *
 from fastnn.devices import Device as device
 from fastnn.differences import numerical_gradient
 from fastnn.errors import *
+from fastnn.frozen import FrozenModel, freeze
 from fastnn.functions import *
 from fastnn.gradcheck import GradcheckReport, gradcheck
 from fastnn.missing import refusal as _refusal
@@ -73,9 +74,9 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "FileFormatError", "Generator", "GradcheckError", "GradcheckReport", "History",
+    "FileFormatError", "FrozenModel", "Generator", "GradcheckError", "GradcheckReport", "History",
     "NonFiniteError", "Size", "Tensor", "Trainer", "TrainingWarning", "autograd", "available_isas",
-    "backends", "callbacks", "cuda", "data", "device", "e", "enable_grad", "finfo",
+    "backends", "callbacks", "cuda", "data", "device", "e", "enable_grad", "finfo", "freeze",
     "get_num_threads", "gradcheck", "iinfo", "inf", "inference_mode", "initial_seed",
     "is_grad_enabled", "isa", "load", "load_model", "log_softmax", "manual_seed", "nan", "nn",
     "no_grad", "numerical_gradient", "optim", "pi", "plot", "relu", "report", "save", "save_model",

@@ -72,6 +72,13 @@ def fastnn_predict(case: Case) -> Entry:
     return _entry(case, trainer.predict)
 
 
+@contestant("fastnn.freeze(model)", needs=("fastnn",), ours=True)
+def fastnn_frozen(case: Case) -> Entry:
+    import fastnn
+
+    return _entry(case, fastnn.freeze(sequential(PROBLEM, fastnn.nn, fastnn.from_numpy)))
+
+
 @contestant("fastnn model(x)", needs=("fastnn",), ours=True)
 def fastnn_call(case: Case) -> Entry:
     """Call the model as PyTorch's are called: in eval mode, without gradients."""
@@ -125,19 +132,23 @@ def _onnx_model() -> bytes:
 
 @contestant("torch", needs=("torch",))
 def torch_call(case: Case) -> Entry:
-    return _torch(case, compiled=False)
+    return _torch(case, lambda torch, model: model)
+
+
+@contestant("torch.jit.freeze", needs=("torch",))
+def torch_frozen(case: Case) -> Entry:
+    return _torch(case, lambda torch, model: torch.jit.freeze(torch.jit.script(model)))
 
 
 @contestant("torch.compile", needs=("torch",), slow=True)
 def torch_compiled(case: Case) -> Entry:
-    return _torch(case, compiled=True)
+    return _torch(case, lambda torch, model: torch.compile(model))
 
 
-def _torch(case: Case, *, compiled: bool) -> Entry:
+def _torch(case: Case, prepare: Callable[[Any, Any], Callable[..., Any]]) -> Entry:
     import torch
 
-    model = sequential(PROBLEM, torch.nn, torch.from_numpy).eval()
-    forward: Callable[..., Any] = torch.compile(model) if compiled else model
+    forward = prepare(torch, sequential(PROBLEM, torch.nn, torch.from_numpy).eval())
 
     def call(x: Floats) -> Any:
         with torch.inference_mode():
@@ -184,10 +195,12 @@ def sklearn_predict(case: Case) -> Entry:
 
 
 CONTESTANTS = [
+    fastnn_frozen,
     fastnn_predict,
     fastnn_call,
     onnxruntime_run,
     torch_call,
+    torch_frozen,
     torch_compiled,
     jax_call,
     numpy_predict,

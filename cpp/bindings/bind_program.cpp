@@ -320,6 +320,12 @@ void define(py::module_& m, const char* name) {
           arg("accumulate"), arg("rates"), arg("seed"), arg("draw"), arg("loss"), arg("rows"),
           arg("penalty"), arg("right"), arg("counted"), arg("tick"));
     c.def("predict", &predict<T>, arg("out"), arg("inputs"));
+    c.def(
+        "freeze",
+        [](Bound<T>& p, const Bound<T>* other) {
+            p.program.freeze(other ? &other->program : nullptr);
+        },
+        arg("other"));
     c.def_property_readonly("finite", [](const Bound<T>& p) {
         py::gil_scoped_release release;
         return p.program.finite();

@@ -29,9 +29,10 @@ class Linear : public Operation<T> {
         : x(x), y(y), w(w), b(b), relu(relu), dx(x.target), db(b.target), dw(w.target) {}
 
     void pack(const KernelsOf<T>& k, const Optimizer<T>* optimizer, bool both) {
-        packed =
-            std::make_unique<PackedWeights<T>>(optimizer, w.data, b.data, y.cols, x.cols, both);
-        packed->pack(k);
+        const auto weights =
+            std::make_shared<PackedWeights<T>>(optimizer, w.data, b.data, y.cols, x.cols, both);
+        weights->pack(k);
+        packed = weights;
     }
 
     void forward(const Step<T>& step) override {
@@ -66,7 +67,8 @@ class Linear : public Operation<T> {
     const bool relu;
     // the ReLU's gradient is in the product of the only operation that takes y; or in ours
     bool masked = false, masks_input = false;
-    std::unique_ptr<PackedWeights<T>> packed;  // for the time of a run or prediction
+    // for the time of a run or a prediction; of frozen programs, for good, and theirs together
+    std::shared_ptr<const PackedWeights<T>> packed;
 
   private:
     Gradient<T> dx, db, dw;

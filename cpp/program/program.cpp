@@ -204,11 +204,23 @@ void Program<T>::pack(const KernelsOf<T>& k, const Batches& batches) {
     list_rest();
 }
 
+template <class T>
+void Program<T>::freeze(const Program* other) {
+    frozen_ = true;
+    for (size_t i = 0; i < linears_.size(); ++i) {
+        if (other)
+            linears_[i]->packed = other->linears_[i]->packed;
+        else if (has_tiles(*linears_[i]))
+            linears_[i]->pack(kernels().of<T>(), nullptr, false);
+    }
+}
+
 // At the end of a prediction, however it ends.
 template <class T>
 struct Program<T>::Unpacked {
     Program& program;
     ~Unpacked() {
+        if (program.frozen_) return;
         for (Linear<T>* layer : program.linears_) layer->packed = nullptr;
     }
 };
@@ -537,7 +549,8 @@ void Program<T>::predict(T* out, const Source<T>& inputs, int64_t rows) {
     std::iota(order.begin(), order.end(), int64_t(0));
     const int64_t barriers = int64_t(operations_.size()) + 2;
     const Unpacked at_the_end{*this};
-    if (rows > max_rows_)  // where more than one batch meets them: 10,000 rows take a sixth less
+    if (rows > max_rows_ &&
+        !frozen_)  // where more than one batch meets them: 10,000 rows take a sixth less
         for (Linear<T>* layer : linears_)
             if (has_tiles(*layer)) layer->pack(kernels().of<T>(), nullptr, false);
     Prediction prediction{*this, out, inputs, order.data(), rows};

@@ -98,6 +98,10 @@ class Program {
     // out (rows, output_cols) = the outputs for these rows of the inputs, max_rows at a time.
     void predict(T* out, const Source<T>& inputs, int64_t rows);
 
+    // For predictions from now on, which do not see the weights change: packs them, unless another
+    // frozen program of the same model has.
+    void freeze(const Program* other);
+
     // Whether all parameters are finite; false too where a square of theirs is not.
     bool finite() const;
 
@@ -158,6 +162,7 @@ class Program {
     T threshold_ = 0;
     int64_t ignored_ = 0;
     int masks_ = 0;
+    bool frozen_ = false;
     int64_t multiply_adds_ = 0;  // of a row, forward and backward
     int64_t updated_ = 0;        // parameters
     std::vector<int64_t> labels_;

@@ -16,6 +16,7 @@ from fastnn.tensor import Tensor, as_array, as_stored
 
 __all__ = [
     "CastRows", "count_batches", "input_rows", "make_loader", "mass", "parts", "row_parts",
+    "weight_dtype",
 ]  # fmt: skip
 
 Loader = DataLoader[Any]
@@ -60,7 +61,7 @@ def row_parts(data: Sequence[Any], model: Module, loss: object) -> CastRows:
     X, y, *weights = data
     stored = as_stored(y)
     real = stored.dtype.kind == "f" or is_regression(loss)
-    dtype = _weight_dtype(model)
+    dtype = weight_dtype(model)
     columns = [(X, _input_dtype(model)), (stored, dtype if real else None)]
     return CastRows([*columns, *((w, dtype) for w in weights)])
 
@@ -127,7 +128,8 @@ def _cast(values: Tensor, dtype: Dtype) -> Tensor:
         return Tensor.of(array.astype(dtype))
 
 
-def _weight_dtype(model: Module) -> np.dtype[Any]:
+def weight_dtype(model: Module) -> np.dtype[Any]:
+    """The type of the model's weights; float32 where it has none."""
     return next((p.dtype for p in model.parameters()), np.dtype(np.float32))
 
 
@@ -135,5 +137,5 @@ def _input_dtype(model: Module) -> Dtype:
     """That of the weights; but a scaler in front takes numbers unrounded, and rounds itself."""
     for module in model.modules():
         if not isinstance(module, Sequential | Flatten | Identity):
-            return None if isinstance(module, Standardize | MinMaxScale) else _weight_dtype(model)
-    return _weight_dtype(model)
+            return None if isinstance(module, Standardize | MinMaxScale) else weight_dtype(model)
+    return weight_dtype(model)

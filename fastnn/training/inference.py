@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,8 @@ class Predictor:
 
     Args:
         model: Whose outputs to compute.
+        frozen: Nothing will change the model, so nobody looks whether something has, and weights
+            are packed once, for all programs.
 
     >>> import fastnn.nn as nn
     >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
@@ -39,12 +40,12 @@ class Predictor:
     (5, 2)
     """
 
-    def __init__(self, model: Module) -> None:
-        self.model = model
+    def __init__(self, model: Module, frozen: bool = False) -> None:
+        self.model, self.frozen = model, frozen
         self._made: _Made | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Predictor, (self.model,)
+        return Predictor, (self.model, self.frozen)
 
     def __call__(self, rows: Any) -> Array | None:
         """The outputs for (N, ...) rows; None where they need the model's own `forward`.
@@ -55,8 +56,8 @@ class Predictor:
         if type(rows) is not np.ndarray or not rows.size or not rows.dtype.isnative:
             return None
         made = self._made
-        if made is None or not made.is_for(rows) or not made.is_current():
-            made = self._made = _Made(self.model, rows)
+        if made is None or not made.is_for(rows) or not (self.frozen or made.is_current()):
+            made = self._made = _Made(self.model, rows, self.frozen)
         return made.run(rows)
 
 
@@ -66,9 +67,12 @@ class _Made:
     Args:
         model: What to make them of.
         rows: Some rows of the type and shape to make them for.
+        frozen: Whether it will stay so.
     """
 
-    def __init__(self, model: Module, rows: Array) -> None:
+    def __init__(self, model: Module, rows: Array, frozen: bool) -> None:
+        self.frozen = frozen
+        self.packed: _Forward | None = None  # whose weights are those of all, if frozen
         self.watch = Watch(model)
         self.parts, self.steady = self.watch.parts(), self.watch.steady()
         self.model, self.row, self.dtype = model, rows.shape[1:], rows.dtype
@@ -91,21 +95,27 @@ class _Made:
 
     def run(self, rows: Array) -> Array | None:
         """Their outputs, or None."""
-        forward = self._forward(min(len(rows), _MOST_ROWS)) if self.possible else None
-        if forward is None:
-            return None
+        most = min(len(rows), _MOST_ROWS)
+        try:
+            forward = self.pool.pop()  # one that nobody else uses now
+        except IndexError:
+            forward = None
+        if forward is None or forward.most < most:
+            forward = self._make(most) if self.possible else None
+            if forward is None:
+                return None
         outputs = forward.run(rows)
         self.pool.append(forward)
         return outputs
 
-    def _forward(self, most: int) -> _Forward | None:
-        """A program that nobody else uses now, with room for so many rows."""
-        with suppress(IndexError):
-            forward = self.pool.pop()
-            if forward.most >= most:
-                return forward
+    def _make(self, most: int) -> _Forward | None:
+        """A program with room for so many rows."""
         try:
-            return _Forward(self.model, np.zeros((3, *self.row), self.dtype), most)
+            forward = _Forward(self.model, np.zeros((3, *self.row), self.dtype), most)
+            if self.frozen:
+                forward.freeze(self.packed)
+                self.packed = forward
+            return forward
         except Exception:  # the model's own forward says better what is wrong
             self.possible = False
             return None
@@ -144,6 +154,10 @@ class _Forward:
         self.columns = rows[0].size, math.prod(self.outputs)
         if 0 in self.columns:
             raise NotLowerable("there is nothing to compute from, or nothing to compute")
+
+    def freeze(self, other: _Forward | None) -> None:
+        """Pack the weights for good, or take those that another one of the model has packed."""
+        self.lowered.program.freeze(other and other.lowered.program)
 
     def run(self, rows: Array) -> Array:
         """Their outputs."""
