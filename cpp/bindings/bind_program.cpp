@@ -166,6 +166,7 @@ template <class T>
 void predict(Bound<T>& p, py::handle out, const py::tuple& inputs) {
     const Rows<T> x = input_rows<T>(inputs, p.program.input_cols());
     const auto result = kGate.output<T>("out", out, {x.count, p.program.output_cols()});
+    p.program.keep_frozen();  // before others run: they may take what it has packed
     py::gil_scoped_release release;
     p.program.predict(result.data, x.source, x.count);
 }

@@ -96,10 +96,16 @@ constexpr int64_t kElementsOfA = 128 * 1024;
 
 // C (m, n) = A (m, k) times packed panels, with the epilogues of gemm: g.b is not looked at, A and
 // C have rows that lie together.
+//
+// `settled`: no thread writes the panels between products. Then two tiles of rows each are enough
+// for threads to share rows, so that none waits for what another has left of the layer before: 100
+// rows of 784-512-512-10 take 4 to 13 % less. After an update the panels are in the cache of the
+// core that made it, and the same step takes 15 to 20 % more.
 template <class T>
-void packed_product(const Gemm<T>& g, const T* packed) {
+void packed_product(const Gemm<T>& g, const T* packed, bool settled) {
     const Panels<T> panels{g.n, g.k};
-    if (shared_by_rows<T>(g.m, g.n)) {
+    const bool enough = settled && g.m >= 2 * kTileRows * max_threads();
+    if (enough || shared_by_rows<T>(g.m, g.n)) {
         const int64_t most = kTileRows * (1 + kElementsOfA / (kTileRows * (g.k + 1)));
         parallel_rows(g.m, g.n * g.k, [&](int64_t begin, int64_t end) {
             for (int64_t at = begin; at < end; at += most) {

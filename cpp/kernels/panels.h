@@ -79,8 +79,8 @@ inline void run_panel_tile(const Gemm<T>& g, const Tile<T>& t, int64_t rows) {
 
 // AVX-512 packs rows of A that meet as many panels: 100 rows of 784 against 8 take 5 % more time
 // where a core is a thread's own, 3 to 7 % less where it is not, against 16 up to 12 % less. AVX2
-// reads them in place, as packed ones take it 5 to 8 % more.
-constexpr int64_t kFewRows = kWideRows;
+// reads them in place, as packed ones take it 5 to 8 % more. So are the rows of a narrow tile: 1
+// row through 784-512-512-10 takes two cores of AVX-512 29 us instead of 37.
 constexpr int64_t kPanelsToPackFor = FASTNN_VECTOR_BYTES == 64 ? 8 : INT64_MAX;
 
 // Rows [begin, end) of C, a thread's, tile by tile, from panels of B that lie packed or, where
@@ -95,8 +95,9 @@ class ProductRows {
           begin_(begin),
           rows_(end - begin, kTileRows),
           blocks_(g.k > kPanelBlockK ? (g.k + kPanelBlockK - 1) / kPanelBlockK : 1),
-          in_place_(lies_together(g) && (packed ? panels < kPanelsToPackFor || end - begin <= kFewRows
-                                                : reads_a_in_place<T>(panels * kPanel<T>))) {
+          in_place_(lies_together(g) &&
+                    (packed ? panels < kPanelsToPackFor || end - begin <= kWideRows
+                            : reads_a_in_place<T>(panels * kPanel<T>))) {
         const int64_t b_size = packed ? 0 : kPanel<T> * g.k;
         const int64_t a_size = in_place_ ? 0 : tile_place<T>(rows_, rows_.tiles, g.k);
         const int64_t flags = in_place_ ? 0 : rows_.tiles * blocks_;

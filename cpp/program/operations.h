@@ -40,7 +40,7 @@ class Linear : public Operation<T> {
         Gemm<T> g{step.rows, y.cols, x.cols, x.data, x.cols, 1, w.data, 1, x.cols, y.data, y.cols};
         g.bias = b.data;
         g.relu = relu;
-        packed ? step.k.packed_product(g, packed->by_outputs()) : step.k.gemm(g);
+        packed ? step.k.packed_product(g, packed->by_outputs(), packed->settled()) : step.k.gemm(g);
         step.lap(Part::forward);
     }
 
@@ -52,7 +52,8 @@ class Linear : public Operation<T> {
         dx.write(step, rows * in, [&](T* to) {
             Gemm<T> g{rows, in, out, dy, out, 1, w.data, in, 1, to, in};
             g.mask = masks_input ? x.data : nullptr;
-            packed ? step.k.packed_product(g, packed->by_inputs()) : step.k.gemm(g);
+            packed ? step.k.packed_product(g, packed->by_inputs(), packed->settled())
+                   : step.k.gemm(g);
         });
         step.lap(Part::input_gradient);
         if (packed) return packed->update(step, x.data, dy);

@@ -56,6 +56,7 @@ class PackedWeights {
         step.lap(Part::repack);
     }
 
+    bool settled() const { return !optimizer_; }
     const T* by_outputs() const { return packed_.get(); }
     const T* by_inputs() const { return by_inputs_.get(); }
 

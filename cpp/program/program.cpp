@@ -206,13 +206,20 @@ void Program<T>::pack(const KernelsOf<T>& k, const Batches& batches) {
 
 template <class T>
 void Program<T>::freeze(const Program* other) {
-    frozen_ = true;
+    const KernelsOf<T>& k = kernels().of<T>();
+    const bool takes = other && other->frozen_ == &k;
     for (size_t i = 0; i < linears_.size(); ++i) {
-        if (other)
+        if (takes)
             linears_[i]->packed = other->linears_[i]->packed;
         else if (has_tiles(*linears_[i]))
-            linears_[i]->pack(kernels().of<T>(), nullptr, false);
+            linears_[i]->pack(k, nullptr, false);
     }
+    frozen_ = &k;
+}
+
+template <class T>
+void Program<T>::keep_frozen() {
+    if (frozen_ && frozen_ != &kernels().of<T>()) freeze(nullptr);
 }
 
 // At the end of a prediction, however it ends.
@@ -523,12 +530,12 @@ bool Program<T>::finite() const {
 template <class T>
 struct Program<T>::Prediction {
     Program& program;
+    const KernelsOf<T>& k;
     T* out;
     const Source<T>& inputs;
     const int64_t *order, rows;  // 0, 1, ...
 
     void operator()() {
-        const KernelsOf<T>& k = kernels().of<T>();
         const int64_t cols = program.output_cols();
         for (int64_t first = 0; first < rows; first += program.max_rows_) {
             const int64_t count = std::min(program.max_rows_, rows - first);
@@ -549,11 +556,11 @@ void Program<T>::predict(T* out, const Source<T>& inputs, int64_t rows) {
     std::iota(order.begin(), order.end(), int64_t(0));
     const int64_t barriers = int64_t(operations_.size()) + 2;
     const Unpacked at_the_end{*this};
-    if (rows > max_rows_ &&
-        !frozen_)  // where more than one batch meets them: 10,000 rows take a sixth less
+    const KernelsOf<T>& k = frozen_ ? *frozen_ : kernels().of<T>();
+    if (!frozen_ && rows > max_rows_)  // more than one batch: 10,000 rows take a sixth less
         for (Linear<T>* layer : linears_)
-            if (has_tiles(*layer)) layer->pack(kernels().of<T>(), nullptr, false);
-    Prediction prediction{*this, out, inputs, order.data(), rows};
+            if (has_tiles(*layer)) layer->pack(k, nullptr, false);
+    Prediction prediction{*this, k, out, inputs, order.data(), rows};
     // of few rows the weights count, which are read whatever is multiplied by them
     const int64_t reads = std::max(std::min(rows, max_rows_), kElementCost);
     standing_team(team_size(reads * multiply_adds_ / barriers), prediction);

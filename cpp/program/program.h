@@ -98,9 +98,12 @@ class Program {
     // out (rows, output_cols) = the outputs for these rows of the inputs, max_rows at a time.
     void predict(T* out, const Source<T>& inputs, int64_t rows);
 
-    // For predictions from now on, which do not see the weights change: packs them, unless another
-    // frozen program of the same model has.
+    // Packs the weights for all predictions from now on, which do not see them change; or takes
+    // what another frozen program of the same model has packed.
     void freeze(const Program* other);
+    // Packs them anew if another table of kernels has been chosen: panels are as wide as its
+    // vectors.
+    void keep_frozen();
 
     // Whether all parameters are finite; false too where a square of theirs is not.
     bool finite() const;
@@ -162,9 +165,9 @@ class Program {
     T threshold_ = 0;
     int64_t ignored_ = 0;
     int masks_ = 0;
-    bool frozen_ = false;
-    int64_t multiply_adds_ = 0;  // of a row, forward and backward
-    int64_t updated_ = 0;        // parameters
+    const KernelsOf<T>* frozen_ = nullptr;  // whose panels there are for good
+    int64_t multiply_adds_ = 0;             // of a row, forward and backward
+    int64_t updated_ = 0;                   // parameters
     std::vector<int64_t> labels_;
     Buffer<T> targets_of_batch_, weights_of_batch_;
     std::unique_ptr<Profile> profile_;

@@ -90,6 +90,8 @@ BUGS = [
         "if values_were_read():", "if False:", "tests/test_compiled.py"),
     Bug("stale-program", "fastnn/training/watch.py",
         "all(map(operator.is_, now, before))", "True", "tests/test_compiled.py"),
+    Bug("frozen-model-is-the-model", "fastnn/frozen.py",
+        "copy.deepcopy(model).eval()", "model.eval()", "tests/test_frozen.py"),
     Bug("weights-not-trained-not-looked-at", "fastnn/training/compiled.py",
         "trained.issuperset(map(id, self.trainer.model.parameters()))", "True",
         "tests/test_faults.py"),

@@ -99,6 +99,8 @@ KERNELS = [
     ("prediction-of-weights-that-were", "cpp/program/program.cpp",
      "for (Linear<T>* layer : program.linears_) layer->packed = nullptr;", "",
      "tests/test_inference.py"),
+    ("frozen-panels-of-another-isa", "cpp/program/program.cpp",
+     "frozen_ && frozen_ != &kernels().of<T>()", "false", "tests/test_frozen.py"),
     ("biases-stepped-by-each-thread", "cpp/kernels/packed.h",
      "share(u.out, kPanel<T>, thread, threads)", "share(u.out, kPanel<T>, 0, 1)",
      "tests/test_compiled.py"),
