@@ -59,7 +59,7 @@ class Node:
         self.inputs = inputs
         self.makers: Sequence[Node | None] = [t._node for t in inputs]
         self.backward: BackwardFn | None = backward
-        self.saved = tuple((t._version, t._version[0], t.shape) for t in saved)
+        self.saved: Sequence[Any] = [(t._version, t._version[0], t._array.shape) for t in saved]
         self.order = _next_order()
 
     def run(self, grad: Array) -> Sequence[Array | None]:

@@ -337,9 +337,9 @@ class Optimizer:
         found: list[tuple[slice, int, list[int]]] = []
         for i in members:
             place, step = self._block.slices[i], self._steps[i]
-            if found and found[-1][0].stop == place.start and found[-1][1] == step:
-                before, _, owners = found.pop()
-                found.append((slice(before.start, place.stop), step, [*owners, i]))
+            before, last, owners = found[-1] if found else (place, -1, [])
+            if before.stop == place.start and last == step:
+                found[-1] = slice(before.start, place.stop), step, [*owners, i]
             else:
                 found.append((place, step, [i]))
         return found
