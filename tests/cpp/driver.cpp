@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <numeric>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -95,8 +96,19 @@ float train_and_predict() {
         training.run(data, batches, nullptr, 3, uint64_t(epoch * 100), measured,
                      [] { return false; });
     }
-    std::vector<float> out(size_t(kRows * kClasses));
+    std::vector<float> out(size_t(kRows * kClasses)), frozen_out(out.size());
     prediction.predict(out.data(), rows, kRows);
+    Program<float> frozen(kBatch), another(kBatch);  // of weights that are packed once, for both
+    network.describe(frozen, false);
+    network.describe(another, false);
+    frozen.freeze(nullptr);
+    another.freeze(&frozen);
+    for (const int64_t some : {kRows, kBatch, int64_t(1)})
+        for (Program<float>* p : {&frozen, &another}) {
+            p->predict(frozen_out.data(), rows, some);
+            if (!std::equal(frozen_out.data(), frozen_out.data() + some * kClasses, out.data()))
+                throw std::logic_error("a frozen program has other outputs");
+        }
     return std::accumulate(out.begin(), out.end(), 0.0f);
 }
 
