@@ -188,17 +188,19 @@ def test_other_rows_after_wrong_ones() -> None:
         trainer_of(model).predict(X[:, :5])
 
 
-def test_many_threads_on_one_model() -> None:
-    model = mlp(11, 40, 33, 3)
-    trainer = trainer_of(model)
+@pytest.mark.parametrize("made", [lambda model: trainer_of(model).predict, fastnn.freeze],
+                         ids=["trainer", "frozen"])  # fmt: skip
+def test_many_threads_on_one_model(made: Callable[[nn.Module], Any]) -> None:
+    model = mlp(11, 40, 33, 10)
+    predict = made(model)
     sizes = [1, 2, 100, 257, 1500]
-    expected = [bits(trainer.predict(X[:n])) for n in sizes]
+    expected = [bits(trainer_of(model, compile=False).predict(X[:n])) for n in sizes]
     wrong: list[int] = []
 
     def work() -> None:
         for i in range(50):
             n = i % len(sizes)
-            if bits(trainer.predict(X[: sizes[n]])) != expected[n]:
+            if bits(predict(X[: sizes[n]])) != expected[n]:
                 wrong.append(i)
 
     threads = [threading.Thread(target=work) for _ in range(16)]
