@@ -2,48 +2,22 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
-#include <condition_variable>
-#include <cstdlib>
+#include <chrono>
 #include <exception>
-#include <fstream>
 #include <mutex>
-#include <optional>
-#include <string>
 #include <thread>
 #include <vector>
 
-#include "denormals.h"  // and _mm_pause
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
+#include "cpus.h"
+#include "denormals.h"
+#include "waiting.h"
+#include "workers.h"
 
 namespace fastnn {
 namespace {
 
 std::atomic<int> limit{0};  // of set_max_threads; 0: none
 std::atomic<int64_t> serial_work{kSerialWork};
-std::atomic<bool> team_started{false};  // this process has had more than one thread of ours
-std::atomic<bool> forked{false};        // ... and this is a child of it: its team is gone
-
-// The CPU quota of the control group, in whole cores; a large number where there is none. Threads
-// beyond it only wait for each other while the kernel throttles them.
-int cgroup_cpus() {
-    const int unlimited = 1 << 16;
-    double quota = -1, period = 0;
-    std::string word;
-    if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> word >> period && word != "max") {
-        quota = std::atof(word.c_str());
-    } else if (std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"); q >> quota) {
-        std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
-    }
-    if (!(quota > 0) || !(period > 0)) return unlimited;
-    return std::max(1, int(std::min(std::ceil(quota / period), double(unlimited))));
-}
 
 // More threads than this help nobody, and OMP_NUM_THREADS may be any number: with 100,000 a
 // training ended in a segmentation fault.
@@ -52,48 +26,35 @@ int most_threads() { return std::max(64, 4 * int(std::thread::hardware_concurren
 // Where the threads of a standing team meet.
 class Meeting {
   public:
-    explicit Meeting(int threads) : threads_(threads) {}
+    explicit Meeting(Crew& crew) : crew_(crew) {}
 
     // Waits until all threads are here; the last to come calls `last` before any goes on. A thread
-    // spins for some 50 us, then sleeps: where a core is shared, one that spun on would hold up the
-    // very thread that is waited for. 50 steps of three threads on two cores, one of them busy,
-    // took 1.5 s when threads yielded instead, and take 0.1.
+    // is awake for a while, unless another is on its CPU, and then sleeps. The kernel likes to wake
+    // it beside the last one: short steps of 100-100-100-100-10 by two threads then took three
+    // times as long, one epoch after another, as each slept until the other gave up their CPU.
     template <class Last>
-    void wait(Last last) {
+    void wait(int thread, Last last) {
         const unsigned round = round_.load(std::memory_order_relaxed);
-        if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
+        crew_.stand(thread);
+        if (arrived_.fetch_add(1, std::memory_order_acq_rel) == crew_.threads() - 1) {
             last();
             arrived_.store(0, std::memory_order_relaxed);
             round_ = round + 1;
-            if (sleepers_ > 0) {
-                const std::lock_guard<std::mutex> lock(mutex_);  // none is between look and sleep
-                next_round_.notify_all();
-            }
+            sleep_.wake();
             return;
         }
-        for (int spins = 0; spins < kSpins; ++spins) {
-            if (round_.load(std::memory_order_acquire) != round) return;
-            pause();
-        }
-        ++sleepers_;  // before the look at the round, as the last looks after it has changed it
-        std::unique_lock<std::mutex> lock(mutex_);
-        next_round_.wait(lock, [&] { return round_ != round; });
-        --sleepers_;
+        const auto over = [&] { return round_ != round; };
+        if (look_out(kLongest, over, [&] { return crew_.crowded(thread); })) return;
+        sleep_.until(over);
+        if (crew_.crowded(thread)) crew_.spread(thread);
     }
 
   private:
-    static constexpr int kSpins = 1000;
-    static void pause() {
-#if defined(__SSE2__)
-        _mm_pause();
-#endif
-    }
-    const int threads_;
+    static constexpr std::chrono::microseconds kLongest{300};
+    Crew& crew_;
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<unsigned> round_{0};
-    std::atomic<int> sleepers_{0};
-    std::mutex mutex_;
-    std::condition_variable next_round_;
+    Sleep sleep_;
 };
 
 // What is left of a thread's share of some units of work: the owner takes from its beginning,
@@ -128,23 +89,45 @@ class alignas(64) Remainder {
     std::atomic<uint64_t> left_{0};  // the last 16 bits of the sharing, begin, end
 };
 
+// The first error of some threads.
+class Errors {
+  public:
+    void keep() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (!first_) first_ = std::current_exception();
+    }
+    bool any() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return bool(first_);
+    }
+    void rethrow() {
+        if (first_) std::rethrow_exception(first_);
+    }
+
+  private:
+    std::mutex mutex_;
+    std::exception_ptr first_;
+};
+
 struct StandingTeam {
-    explicit StandingTeam(int threads)
-        : threads(threads), meeting(threads), remainders(size_t(threads)) {}
+    StandingTeam(Crew& crew, void (*body)(void*), void* context)
+        : threads(crew.threads()),
+          body(body),
+          context(context),
+          meeting(crew),
+          remainders(size_t(threads)) {}
     const int threads;
+    void (*const body)(void*);
+    void* const context;
     Meeting meeting;
     std::vector<Remainder> remainders;  // of each thread's share
-    std::mutex mutex;
-    std::exception_ptr error;  // the first
-    bool over = false;         // as of the last meeting: all threads see the same
+    Errors errors;
+    bool over = false;  // as of the last meeting: all threads see the same
     // Two take turns: who is late still reads the one while others write the other, and nobody
     // writes the first again before all have met.
     double sums[2][kSharedSums];
 
-    void keep_error() {
-        const std::lock_guard<std::mutex> lock(mutex);
-        if (!error) error = std::current_exception();
-    }
+    void stand(int thread);  // one thread's time in it
 };
 
 // The standing team this thread is in.
@@ -168,7 +151,7 @@ struct TeamIsOver {};  // thrown in threads where nothing went wrong
 
 void meet(StandingTeam& team) {
     membership.rows = 0;
-    team.meeting.wait([&] { team.over = bool(team.error); });
+    team.meeting.wait(membership.thread, [&] { team.over = team.errors.any(); });
     if (team.over) throw TeamIsOver();
 }
 
@@ -183,47 +166,52 @@ void run_in_standing_team(int threads, void (*body)(void*, int, int), void* cont
         else if (member.thread == 0)
             body(context, 0, 1);
     } catch (...) {
-        team.keep_error();
+        team.errors.keep();
     }
     meet(team);
 }
 
-// One thread's time in a standing team.
-void stand(StandingTeam& team, int thread, void (*body)(void*), void* context) {
-    membership = {&team, thread};
-    if (team.threads > 1) sharing = {&team.remainders, thread};
+void StandingTeam::stand(int thread) {
+    membership = {this, thread};
+    if (threads > 1) sharing = {&remainders, thread};
     try {
         const FlushDenormals flush;
         body(context);
     } catch (const TeamIsOver&) {
     } catch (...) {
-        team.keep_error();
+        errors.keep();
     }
     membership = {};
     sharing = {};
 }
 
-void in_forked_child() {
-    if (team_started) forked = true;
-}
+// A team that is not: each thread runs the body and is done.
+struct Team {
+    void (*body)(void*, int, int);
+    void* context;
+    std::vector<Remainder> remainders;
+    Errors errors;
+
+    void run(int thread, int threads) {
+        if (threads > 1) sharing = {&remainders, thread};
+        try {
+            const FlushDenormals flush;
+            body(context, thread, threads);
+        } catch (...) {
+            errors.keep();
+        }
+        sharing = {};
+    }
+};
 
 }  // namespace
 
 int max_threads() {
-#ifdef _OPENMP
-    static const int quota = [] {
-#if defined(__unix__) || defined(__APPLE__)
-        pthread_atfork(nullptr, nullptr, in_forked_child);
-#endif
-        return std::min(cgroup_cpus(), most_threads());
-    }();
+    static const int most = std::min(cpu_quota(), most_threads());
     if (membership.team) return membership.team->threads;
-    if (forked || omp_in_parallel()) return 1;
+    if (!may_have_workers()) return 1;
     const int wanted = limit;
-    return std::max(1, std::min({omp_get_max_threads(), quota, wanted > 0 ? wanted : 1 << 16}));
-#else
-    return 1;
-#endif
+    return std::max(1, std::min({allowed_threads(), most, wanted > 0 ? wanted : 1 << 16}));
 }
 
 void set_max_threads(int n) { limit = n; }
@@ -238,31 +226,16 @@ int team_size(int64_t work) {
 
 void run_team(int threads, void (*body)(void*, int, int), void* context) {
     if (membership.team) return run_in_standing_team(threads, body, context);
-#ifdef _OPENMP
-    if (threads > 1) {
-        team_started = true;
-        std::exception_ptr error;
-        std::vector<Remainder> remainders{size_t(threads)};
-#pragma omp parallel num_threads(threads)
-        {
-            const int thread = omp_get_thread_num(), all = omp_get_num_threads();
-            if (all > 1) sharing = {&remainders, thread};
-            try {
-                const FlushDenormals flush;
-                body(context, thread, all);
-            } catch (...) {
-#pragma omp critical(fastnn_team_error)
-                if (!error) error = std::current_exception();
-            }
-            sharing = {};
-        }
-        if (error) std::rethrow_exception(error);
-        return;
+    if (threads <= 1) {
+        const FlushDenormals flush;
+        return body(context, 0, 1);
     }
-#endif
-    (void)threads;
-    const FlushDenormals flush;
-    body(context, 0, 1);
+    Crew crew(threads);
+    Team team{body, context, std::vector<Remainder>(size_t(crew.threads())), {}};
+    crew.run(
+        false, [](void* t, int thread, int all) { static_cast<Team*>(t)->run(thread, all); },
+        &team);
+    team.errors.rethrow();
 }
 
 void run_rows(int64_t rows, int64_t work, void (*body)(void*, int64_t, int64_t), void* context) {
@@ -279,13 +252,13 @@ void run_rows(int64_t rows, int64_t work, void (*body)(void*, int64_t, int64_t),
     try {
         run_share(membership.thread, team->threads);
     } catch (...) {
-        team->keep_error();
+        team->errors.keep();
     }
 }
 
 int64_t next_sharing() { return sharing.remainders ? ++sharing.number : 0; }
 
-int64_t units_at_once(int64_t work) { return 1 + 2 * serial_work / (work + 1); }
+int64_t units_at_once(int64_t work) { return 1 + serial_work / (work + 1); }
 
 Range take_part(int64_t number, int owner, Range all, int64_t size) {
     Remainder& left = (*sharing.remainders)[size_t(owner)];
@@ -304,30 +277,19 @@ void run_by_first(void (*body)(void*), void* context) {
     try {
         body(context);
     } catch (...) {
-        membership.team->keep_error();
+        membership.team->errors.keep();
     }
 }
 
 bool first_of_team() { return membership.thread == 0; }
 
 void run_standing_team(int threads, void (*body)(void*), void* context) {
-    std::optional<StandingTeam> team;
-#ifdef _OPENMP
-    if (threads > 1) {
-        team_started = true;
-#pragma omp parallel num_threads(threads)
-        {
-#pragma omp single  // all wait for it: who stands there is known before anyone begins
-            team.emplace(omp_get_num_threads());
-            stand(*team, omp_get_thread_num(), body, context);
-        }
-    }
-#endif
-    if (!team) {
-        team.emplace(1);
-        stand(*team, 0, body, context);
-    }
-    if (team->error) std::rethrow_exception(team->error);
+    Crew crew(threads);
+    StandingTeam team(crew, body, context);
+    crew.run(
+        true, [](void* t, int thread, int) { static_cast<StandingTeam*>(t)->stand(thread); },
+        &team);
+    team.errors.rethrow();
 }
 
 }  // namespace fastnn

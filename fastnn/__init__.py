@@ -12,7 +12,7 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
 
-from fastnn import _openmp  # isort: skip (before anything loads the core)
+from fastnn import _installed  # isort: skip (before anything loads the core)
 from numpy import finfo, iinfo
 
 from fastnn import (

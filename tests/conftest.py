@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# A team may be larger than the machine; libgomp reads these when fastnn loads it.
-os.environ.update(OMP_NUM_THREADS="16", OMP_WAIT_POLICY="passive", OMP_DYNAMIC="false")
+# A team may be larger than the machine; the limit is read when fastnn is loaded.
+os.environ["OMP_NUM_THREADS"] = "16"
 for name in ("FASTNN_ISA", "FASTNN_NUM_THREADS"):
     os.environ.pop(name, None)
 

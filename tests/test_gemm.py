@@ -149,8 +149,6 @@ def _expected(layout: str, triples: list[Any]) -> Iterator[tuple[int, Any, np.nd
         yield i, triple, exact(*operands(EXACT, _START[triple], i, *triple)) + 0.0
 
 
-# Threads are set once: OpenMP ends and starts some where their number changes, which took most of
-# the time when every product was asked of 1, 2 and 5.
 @pytest.mark.parametrize("team", TEAMS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_products_of_integers_are_exact(layout: str, team: int) -> None:

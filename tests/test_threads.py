@@ -153,6 +153,87 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert (run.returncode, run.stdout.strip()) == (0, "3"), run.stderr
 
 
+# --- the threads themselves ---
+
+WORK = """
+import os, threading, time
+import numpy as np
+import fastnn
+from fastnn import _core
+
+def tasks():
+    return set(map(int, os.listdir("/proc/self/task")))
+
+a = np.arange(10000, dtype=np.float32).reshape(100, 100) % 7
+exact = a @ a
+
+def product(threads):
+    fastnn.set_num_threads(threads)
+    out = np.empty_like(a)
+    _core.gemm(out, a, a)
+    assert (out == exact).all()
+
+before = tasks()
+"""
+
+
+def in_process(code: str) -> str:
+    run = run_python(WORK + code, OMP_NUM_THREADS="8")
+    assert run.returncode == 0, run.stderr
+    return str(run.stdout).strip()
+
+
+def test_all_callers_share_the_same_threads() -> None:
+    code = """
+def many():
+    for _ in range(50):
+        product(3)
+
+callers = [threading.Thread(target=many) for _ in range(4)]
+for caller in callers: caller.start()
+for caller in callers: caller.join()
+print(len(tasks() - before))
+"""
+    assert in_process(code) == "2"
+
+
+def test_threads_that_cannot_be_started_are_done_without() -> None:
+    code = """
+import resource
+if os.getuid() == 0:
+    os.setuid(65534)  # the limit does not hold for root
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+product(3)
+print(len(tasks() - before))
+"""
+    assert in_process(code) == "0"
+
+
+def test_a_thread_keeps_off_the_cpu_of_its_caller() -> None:
+    """Where there are others: two that are awake on one CPU wait for each other in turn."""
+    code = """
+cpus = os.sched_getaffinity(0)
+product(2)
+worker, = tasks() - before
+
+def call(cpu, found):
+    os.sched_setaffinity(0, {cpu})  # of this thread alone
+    end = time.monotonic() + 30
+    while len(cpus) > 1 and cpu in os.sched_getaffinity(worker) and time.monotonic() < end:
+        time.sleep(0.01)  # until the worker sleeps
+        product(2)
+    found.append(os.sched_getaffinity(worker) == (cpus - {cpu} or cpus))
+
+found = []
+for cpu in sorted(cpus) * 2:
+    caller = threading.Thread(target=call, args=(cpu, found))
+    caller.start()
+    caller.join()
+print(all(found))
+"""
+    assert in_process(code) == "True"
+
+
 # --- limits ---
 
 
