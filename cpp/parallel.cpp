@@ -258,7 +258,7 @@ void run_rows(int64_t rows, int64_t work, void (*body)(void*, int64_t, int64_t),
 
 int64_t next_sharing() { return sharing.remainders ? ++sharing.number : 0; }
 
-int64_t units_at_once(int64_t work) { return 1 + serial_work / (work + 1); }
+int64_t units_at_once(int64_t work) { return 1 + 2 * serial_work / (work + 1); }
 
 Range take_part(int64_t number, int owner, Range all, int64_t size) {
     Remainder& left = (*sharing.remainders)[size_t(owner)];

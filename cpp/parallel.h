@@ -13,10 +13,9 @@ void set_max_threads(int n);  // 0 lifts the limit again
 int team_size(int64_t work);
 
 // A second thread costs 1 us where it is awake and up to 50 where it sleeps, and what it wrote lies
-// in another core's cache then; 256k multiply-adds take a core about 3 us. Eager steps of
-// 256-256-256-256-10 take 5 to 10 % less time than with half as much. Tests set 0 to see teams at
+// in another core's cache; 128k multiply-adds take a core about 1.5 us. Tests set 0 to see teams at
 // any size.
-constexpr int64_t kSerialWork = 256 * 1024;
+constexpr int64_t kSerialWork = 128 * 1024;
 // The threads of a standing team are awake, and meet whether the work is shared or not.
 constexpr int64_t kSerialWorkOfTeam = 8 * 1024;
 // An element of a pass over memory counts for eight: 0.1 to 0.5 ns from L2 or L3 against 0.01.
@@ -55,8 +54,8 @@ struct Range {
 // share with.
 int64_t next_sharing();
 
-// How many units of `work` multiply-adds each a thread takes at a time: the serial limit, some
-// microseconds' worth.
+// How many units of `work` multiply-adds each a thread takes at a time: twice the serial limit,
+// some microseconds' worth.
 int64_t units_at_once(int64_t work);
 
 // Up to `size` of what is left of a thread's share, `all`, in this sharing: the first where it is
