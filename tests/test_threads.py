@@ -192,7 +192,8 @@ def many():
 callers = [threading.Thread(target=many) for _ in range(4)]
 for caller in callers: caller.start()
 for caller in callers: caller.join()
-print(len(tasks() - before))
+ended = {caller.native_id for caller in callers}  # for Python: the system may be at it still
+print(len(tasks() - before - ended))
 """
     assert in_process(code) == "2"
 
