@@ -28,11 +28,11 @@ class Linear : public Operation<T> {
     Linear(Value<T> x, Value<T> y, Parameter<T> w, Parameter<T> b, bool relu)
         : x(x), y(y), w(w), b(b), relu(relu), dx(x.target), db(b.target), dw(w.target) {}
 
-    void pack(const KernelsOf<T>& k, const Optimizer<T>* optimizer, bool both) {
+    Packed<T> pack(const KernelsOf<T>& k, const Optimizer<T>* optimizer, bool both) const {
         const auto weights =
             std::make_shared<PackedWeights<T>>(optimizer, w.data, b.data, y.cols, x.cols, both);
         weights->pack(k);
-        packed = weights;
+        return weights;
     }
 
     void forward(const Step<T>& step) override {
@@ -69,7 +69,7 @@ class Linear : public Operation<T> {
     // the ReLU's gradient is in the product of the only operation that takes y; or in ours
     bool masked = false, masks_input = false;
     // for the time of a run or a prediction; of frozen programs, for good, and theirs together
-    std::shared_ptr<const PackedWeights<T>> packed;
+    Packed<T> packed;
 
   private:
     Gradient<T> dx, db, dw;

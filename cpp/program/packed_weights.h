@@ -2,6 +2,8 @@
 // prediction of many rows reads them packed, too, and changes nothing.
 #pragma once
 
+#include <memory>
+
 #include "optimizer.h"
 
 namespace fastnn {
@@ -77,5 +79,9 @@ class PackedWeights {
     bool both_;  // whether the gradient of the input is asked for
     Buffer<T> packed_, by_inputs_, state_[3];
 };
+
+// Shared by frozen programs of one model; null: not packed.
+template <class T>
+using Packed = std::shared_ptr<const PackedWeights<T>>;
 
 }  // namespace fastnn

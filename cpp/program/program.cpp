@@ -199,7 +199,7 @@ void Program<T>::pack(const KernelsOf<T>& k, const Batches& batches) {
     for (Linear<T>* layer : linears_) {
         layer->packed = nullptr;
         if (plain || !worth || !can_pack(*layer)) continue;
-        layer->pack(k, optimizer_of(*layer), layer->x.target->grad != nullptr);
+        layer->packed = layer->pack(k, optimizer_of(*layer), layer->x.target->grad != nullptr);
     }
     list_rest();
 }
@@ -208,12 +208,14 @@ template <class T>
 void Program<T>::freeze(const Program* other) {
     const KernelsOf<T>& k = kernels().of<T>();
     const bool takes = other && other->frozen_ == &k;
+    std::vector<Packed<T>> panels(linears_.size());  // all of one table, or memory ends before
     for (size_t i = 0; i < linears_.size(); ++i) {
         if (takes)
-            linears_[i]->packed = other->linears_[i]->packed;
+            panels[i] = other->linears_[i]->packed;
         else if (has_tiles(*linears_[i]))
-            linears_[i]->pack(k, nullptr, false);
+            panels[i] = linears_[i]->pack(k, nullptr, false);
     }
+    for (size_t i = 0; i < linears_.size(); ++i) linears_[i]->packed = std::move(panels[i]);
     frozen_ = &k;
 }
 
@@ -559,7 +561,7 @@ void Program<T>::predict(T* out, const Source<T>& inputs, int64_t rows) {
     const KernelsOf<T>& k = frozen_ ? *frozen_ : kernels().of<T>();
     if (!frozen_ && rows > max_rows_)  // more than one batch: 10,000 rows take a sixth less
         for (Linear<T>* layer : linears_)
-            if (has_tiles(*layer)) layer->pack(k, nullptr, false);
+            if (has_tiles(*layer)) layer->packed = layer->pack(k, nullptr, false);
     Prediction prediction{*this, k, out, inputs, order.data(), rows};
     // of few rows the weights count, which are read whatever is multiplied by them
     const int64_t reads = std::max(std::min(rows, max_rows_), kElementCost);
