@@ -24,9 +24,9 @@ class Place {
   public:
     void stand() {
         const int here = current_cpu();
-        if (cpu_.load(std::memory_order_relaxed) != here) leave(here);
+        if (cpu_.load(std::memory_order_relaxed) != here) set(here);
     }
-    void leave(int cpu = -1) { cpu_.store(cpu, std::memory_order_relaxed); }
+    void set(int cpu) { cpu_.store(cpu, std::memory_order_relaxed); }
     bool is(int cpu) const { return cpu >= 0 && cpu == cpu_.load(std::memory_order_relaxed); }
     bool is_here() const { return is(current_cpu()); }
 

@@ -45,7 +45,7 @@ class alignas(64) Worker {
     void give(const Part& part) {
         const int here = current_cpu();
         if (given_.has_sleepers() || place_.is(here)) move_off(here, part.threads);
-        callers_place_.leave(here);
+        callers_place_.set(here);
         part_ = part;
         state_ = kGiven;
         given_.wake();
@@ -69,7 +69,7 @@ class alignas(64) Worker {
     void move_off(int cpu, int threads) {
         if (cpu == off_ || !keep_off(thread_, cpu, threads)) return;
         off_ = cpu;
-        place_.leave();
+        place_.set(-1);
     }
 
   private:
