@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
-#include <vector>
 
 #ifdef __linux__
 #include <pthread.h>
@@ -54,11 +53,12 @@ namespace {
 bool of_openmp(cpu_set_t& cpus) {
 #ifdef _OPENMP
     if (omp_get_proc_bind() == omp_proc_bind_false) return false;
-    std::vector<int> place;
+    int place[CPU_SETSIZE];
     for (int i = 0; i < omp_get_num_places(); ++i) {
-        place.resize(size_t(omp_get_place_num_procs(i)));
-        omp_get_place_proc_ids(i, place.data());
-        for (const int cpu : place) CPU_SET(cpu, &cpus);
+        const int size = omp_get_place_num_procs(i);
+        if (size > CPU_SETSIZE) return false;
+        omp_get_place_proc_ids(i, place);
+        for (int j = 0; j < size; ++j) CPU_SET(place[j], &cpus);
     }
     return true;
 #else
@@ -70,7 +70,7 @@ bool of_openmp(cpu_set_t& cpus) {
 }  // namespace
 #endif
 
-bool keep_off(std::thread& thread, int cpu, int threads) {
+bool keep_off(std::thread& thread, int cpu, int threads) noexcept {
 #ifdef __linux__
     cpu_set_t cpus;
     CPU_ZERO(&cpus);

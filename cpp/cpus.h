@@ -17,7 +17,7 @@ int cpu_quota();
 int current_cpu();  // -1 where the system does not tell
 
 // Lets a thread run on any CPU of the process but this one, if it has CPUs for so many threads.
-bool keep_off(std::thread& thread, int cpu, int threads);
+bool keep_off(std::thread& thread, int cpu, int threads) noexcept;
 
 // The CPU that a thread was on when it last said so, for others to read.
 class Place {

@@ -29,9 +29,9 @@ class Meeting {
     explicit Meeting(Crew& crew) : crew_(crew) {}
 
     // Waits until all threads are here; the last to come calls `last` before any goes on. A thread
-    // is awake for a while, unless another is on its CPU, and then sleeps. The kernel likes to wake
-    // it beside the last one: short steps of 100-100-100-100-10 by two threads then took three
-    // times as long, one epoch after another, as each slept until the other gave up their CPU.
+    // is awake for a while, unless another is on its CPU, and then sleeps. Where it may have woken
+    // beside another, one of them moves: steps of 100-100-100-10 by two threads on one CPU took
+    // three times as long, one epoch after another, as each slept until the other gave it up.
     template <class Last>
     void wait(int thread, Last last) {
         const unsigned round = round_.load(std::memory_order_relaxed);
@@ -96,11 +96,9 @@ class Errors {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (!first_) first_ = std::current_exception();
     }
-    bool any() {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        return bool(first_);
-    }
-    void rethrow() {
+    // Once all those threads have met.
+    bool any() const { return bool(first_); }
+    void rethrow() const {
         if (first_) std::rethrow_exception(first_);
     }
 

@@ -12,9 +12,9 @@ void set_max_threads(int n);  // 0 lifts the limit again
 // team, in a forked child whose parent had workers, and below the serial limit.
 int team_size(int64_t work);
 
-// A second thread costs 1 us where it is awake and up to 50 where it sleeps, and what it wrote lies
-// in another core's cache; 128k multiply-adds take a core about 1.5 us. Tests set 0 to see teams at
-// any size.
+// A second thread costs 0.5 us where it is awake and some 40 where it sleeps, and what it wrote
+// lies in another core's cache; 128k multiply-adds take a core about 1.5 us. Tests set 0 to see
+// teams at any size.
 constexpr int64_t kSerialWork = 128 * 1024;
 // The threads of a standing team are awake, and meet whether the work is shared or not.
 constexpr int64_t kSerialWorkOfTeam = 8 * 1024;

@@ -165,22 +165,22 @@ void Crew::run(bool together, void (*body)(void*, int, int), void* context) {
     shares_work = false;
 }
 
-void Crew::stand(int thread) { (thread ? workers_[size_t(thread - 1)]->place() : caller_).stand(); }
+Place& Crew::place(int thread) { return thread ? workers_[size_t(thread - 1)]->place() : caller_; }
 
-bool Crew::crowded(int thread) const {
+void Crew::stand(int thread) { place(thread).stand(); }
+
+bool Crew::crowded(int thread) {
     const int here = current_cpu();
-    if (thread && caller_.is(here)) return true;
-    for (int i = 1; i < threads(); ++i)
-        if (i != thread && workers_[size_t(i - 1)]->place().is(here)) return true;
+    for (int other = 0; other < threads(); ++other)
+        if (other != thread && place(other).is(here)) return true;
     return false;
 }
 
 void Crew::spread(int thread) {
     const int here = current_cpu();
-    for (int i = 1; i < threads(); ++i) {
-        Worker& worker = *workers_[size_t(i - 1)];
-        if (thread ? i == thread : worker.place().is(here)) worker.move_off(here, threads());
-    }
+    if (thread) return workers_[size_t(thread - 1)]->move_off(here, threads());
+    for (Worker* worker : workers_)
+        if (worker->place().is(here)) worker->move_off(here, threads());
 }
 
 }  // namespace fastnn

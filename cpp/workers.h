@@ -1,11 +1,10 @@
 // Threads that take parts of the callers' work: one set of them for all callers, never ended.
 //
 // Of our own, not OpenMP's. libgomp's spin for each other without a look at where they are. On a
-// virtual machine a thread that wakes is often placed beside the one that woke it, since a CPU that
-// halted counts as taken; then both spin on one CPU in turn, each for a millisecond before it lets
-// the other run. Products of 100 x 100 x 100 by two threads took 600 to 1000 us instead of 15, one
-// call after another, after 37 of 40 pauses of 0.3 s. Each thread that calls gets a set of its own
-// there, and a thread that cannot be started ends the process.
+// virtual machine of two CPUs the kernel left both threads of a team on one after a pause, where
+// each spun for most of a millisecond before it let the other run: products of 100 x 100 x 100 took
+// 600 to 1000 us instead of 15, one call after another, after 37 of 40 pauses of 0.3 s. Each thread
+// that calls gets a set of its own there, and a thread that cannot be started ends the process.
 #pragma once
 
 #include <vector>
@@ -41,10 +40,12 @@ class Crew {
     // is known, so that this one should sleep where it waits for it; and moves one of the two, if
     // there are CPUs for all.
     void stand(int thread);
-    bool crowded(int thread) const;
+    bool crowded(int thread);
     void spread(int thread);
 
   private:
+    Place& place(int thread);
+
     std::vector<Worker*> workers_;
     Place caller_;
 };

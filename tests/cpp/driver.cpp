@@ -2,7 +2,7 @@
 // threads (TSan) and leaks (LSan). `driver` must end with 0 and no report; `driver race` and
 // `driver overflow` do something wrong on purpose, so a job that misses it can be told.
 //
-// Two callers at once train, predict and multiply, each with a team of its own, in every ISA.
+// Two callers at once train, predict and multiply in every ISA, with workers for a team of each.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -183,6 +183,7 @@ void overflow() {
 int main(int count, char** arguments) {
     using namespace fastnn;
     set_serial_work(0);
+    parallel(5, [](int, int) {});  // starts four workers: two for each of two callers
     set_max_threads(3);
     const char* what = count > 1 ? arguments[1] : "";
     if (!std::strcmp(what, "race")) return race(), 0;
