@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ class _State(threading.local):
 
 _state = _State()
 _next_order = itertools.count().__next__
+_maker = operator.attrgetter("_node")
 
 
 class Node:
@@ -57,9 +59,9 @@ class Node:
     ) -> None:
         self.name, self.op = name, op
         self.inputs = inputs
-        self.makers: Sequence[Node | None] = [t._node for t in inputs]
+        self.makers: Sequence[Node | None] = [*map(_maker, inputs)]
         self.backward: BackwardFn | None = backward
-        self.saved: Sequence[Any] = [(t._version, t._version[0], t._array.shape) for t in saved]
+        self.saved: Sequence[Any] = [(t._version, t._version[0], t._array) for t in saved]
         self.order = _next_order()
 
     def run(self, grad: Array) -> Sequence[Array | None]:
@@ -69,10 +71,10 @@ class Node:
                 f"backward: the graph of {self.name} was already walked and its saved values are "
                 "freed; compute the forward again, or call backward(retain_graph=True) first"
             )
-        for now, then, shape in self.saved:
+        for now, then, array in self.saved:
             if now[0] != then:
                 raise RuntimeError(
-                    f"backward: {self.name} needs a tensor of shape {shape} that was "
+                    f"backward: {self.name} needs a tensor of shape {array.shape} that was "
                     "changed in place after the forward; compute the forward again, or change a "
                     "clone()"
                 )
@@ -119,7 +121,7 @@ def run_backward(
                             "detach_() after it was used; use detach(), which makes a new tensor"
                         )
                     continue
-                g = np.asarray(g, tensor.dtype)  # mixed types; scalars NumPy makes of 0-d results
+                g = np.asarray(g, tensor._array.dtype)  # mixed types; NumPy's scalars of 0-d sums
                 if maker is None:
                     if tensor._node is not None:
                         continue  # a constant when it was used, which += made a result
@@ -128,14 +130,15 @@ def run_backward(
                     else:
                         deliver(tensor, g)
                 elif maker in pending:
-                    pending[maker] = pending[maker] + g  # not in place: g may serve two inputs
+                    # not in place, as g may serve two inputs; NumPy makes scalars of 0-d sums
+                    pending[maker] = np.asarray(pending[maker] + g)
                 else:
                     pending[maker] = g
                     heapq.heappush(heap, (-maker.order, maker))
             if not heap:
                 return
             _, node = heapq.heappop(heap)  # newest first: all uses of a value before its maker
-            grads = node.run(np.asarray(pending.pop(node)))  # NumPy makes scalars of 0-d sums
+            grads = node.run(pending.pop(node))
             arriving = zip(node.inputs, node.makers, grads, strict=True)
             if not retain_graph:
                 node.free()

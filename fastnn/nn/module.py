@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Module"]
 
 _M = TypeVar("_M", bound="Module")
+_HOMES = "_parameters", "_modules", "_buffers"
 
 
 class LoadedKeys(NamedTuple):
@@ -92,15 +93,16 @@ class Module:
         self.__dict__[name] = value
 
     def __getattr__(self, name: str) -> Any:
-        for home in ("_parameters", "_modules", "_buffers"):
-            if name in self.__dict__.get(home, ()):
-                return self.__dict__[home][name]
-        if "_modules" not in self.__dict__ and name in ("_parameters", "_modules", "_buffers"):
+        own = self.__dict__
+        for home in _HOMES:
+            if name in own.get(home, ()):
+                return own[home][name]
+        if "_modules" not in self.__dict__ and name in _HOMES:
             raise AttributeError(f"{type(self).__name__}: call super().__init__() in its __init__")
         raise AttributeError(absent(type(self).__name__, name, dir(self)))
 
     def __dir__(self) -> list[str]:
-        homes = (self.__dict__.get(home, ()) for home in ("_parameters", "_modules", "_buffers"))
+        homes = (self.__dict__.get(home, ()) for home in _HOMES)
         return sorted({*super().__dir__(), *(name for home in homes for name in home)})
 
     def __delattr__(self, name: str) -> None:

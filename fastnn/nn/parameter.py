@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from fastnn.tensor import Tensor, as_array
 __all__ = ["FlatBlock", "Parameter"]
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+_array = operator.attrgetter("_array")
 
 
 class Parameter(Tensor):
@@ -83,13 +85,15 @@ class FlatBlock:
 
     def is_current(self) -> bool:
         """Whether the parameters still live here; `double()` or a later block moves them."""
-        return all(p._array is v for p, v in zip(self.parameters, self._views, strict=True))
+        return all(map(operator.is_, map(_array, self.parameters), self._views))
 
     def gather_grads(self) -> None:
         """Bring in gradients that are elsewhere: set by hand, or while an earlier one is held."""
         away = [
             p for p in self.parameters if p.grad is not None and p.grad._array is not p._grad_buffer
         ]
+        if not away:
+            return
         if any(sys.getrefcount(p._grad_buffer) > 2 for p in away):
             self._allocate_grads()  # who holds the earlier gradients keeps their memory
         else:

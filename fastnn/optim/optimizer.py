@@ -323,14 +323,14 @@ class Optimizer:
     def _step_group(self, group: Group, first: int, last: int) -> None:
         block = self._block
         members = [i for i in range(first, last) if block.parameters[i].grad is not None]
+        counted = self.uses_state(group)
         for i in members:
-            self._steps[i] += self.uses_state(group)
+            self._steps[i] += counted
         for run, step, _ in self._stretches(members):
             state = {name: array[run] for name, array in self._state.items()}
             self.update(block.values[run], block.grads[run], state, group, step)
-        for p in block.parameters[first:last]:
-            if p.grad is not None:
-                p._version[0] += 1
+        for i in members:
+            block.parameters[i]._version[0] += 1
 
     def _stretches(self, members: list[int]) -> list[tuple[slice, int, list[int]]]:
         """Parameters that lie together and have come equally far: place, step, and which."""

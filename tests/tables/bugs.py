@@ -19,8 +19,8 @@ BUGS = [
         "tests/test_nn.py"),
     # activations
     Bug("stale-mask", "fastnn/nn/functional/activations.py",
-        "y = np.empty(x.shape, x.dtype)",
-        'y = _apply.__dict__.setdefault((x.shape, x.dtype), np.empty(x.shape, x.dtype))',
+        "y = np.empty(array.shape, array.dtype)",
+        'y = _apply.__dict__.setdefault(array.shape, np.empty(array.shape, array.dtype))',
         "tests/test_autograd.py tests/test_nn.py"),
     Bug("tanh-gradient-sign", "cpp/kernels/activations.h",
         "return dy * ((T(1) - y) * (T(1) + y));", "return -dy * ((T(1) - y) * (T(1) + y));",

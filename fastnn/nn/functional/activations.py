@@ -237,9 +237,10 @@ def _apply(
 ) -> Tensor:
     """An activation that works element by element, whose gradient reads its input or output."""
     x = _floating(name, input)
-    y = np.empty(x.shape, x.dtype)
-    forward(y, x._array, *options)
-    saved = x._array if saves == "input" else y
+    array = x._array
+    y = np.empty(array.shape, array.dtype)
+    forward(y, array, *options)
+    saved = array if saves == "input" else y
 
     def gradient(dy: Array) -> tuple[Array]:
         dx = np.empty(y.shape, y.dtype)
@@ -287,7 +288,7 @@ def _along(
 
 def _floating(name: str, input: Any) -> Tensor:
     x = as_tensor(input)
-    if x.dtype.kind != "f":
+    if x._array.dtype.kind != "f":
         raise TypeError(f"{name}: expected an input of float32 or float64, got an array of "
                         f"{x.dtype}; convert it with .float()")  # fmt: skip
     return x

@@ -34,9 +34,8 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     (2, 4)
     """
     x, w = as_tensor(input), weight._array
-    _check_linear(x, w)
-    rows = x._array.reshape(math.prod(x.shape[:-1]), w.shape[1])
-    y = np.empty((rows.shape[0], w.shape[0]), w.dtype)
+    rows = _rows(x._array, w)
+    y = np.empty((len(rows), len(w)), w.dtype)
     _core.linear_forward(y, rows, w, None if bias is None else bias._array)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
@@ -45,7 +44,7 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if x.requires_grad:
             dx = np.empty(rows.shape, w.dtype)
             _core.linear_backward_input(dx, dy, w)
-            dx = dx.reshape(x.shape)
+            dx = dx.reshape(x._array.shape)
         if weight.requires_grad:
             dw = weight._grad_target()
             _core.linear_backward_weight(dw, dy, rows)
@@ -58,13 +57,14 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     # x last: if it is the weight or bias too, its gradient is added to theirs, not written over it
     inputs = (weight, x) if bias is None else (weight, bias, x)
-    out = y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[0])
+    out = y if rows is x._array else y.reshape(*x.shape[:-1], len(w))
     return record(out, "linear", inputs, backward, (x, weight), op=("linear",))
 
 
-def _check_linear(x: Tensor, w: Array) -> None:
+def _rows(x: Array, w: Array) -> Array:
+    """The input as `(N, in_features)`; an error unless it fits the weights."""
     if x.ndim == 2 and x.shape[1] == w.shape[1] and x.dtype == w.dtype:
-        return
+        return x
     who = f"Linear({w.shape[1]} -> {w.shape[0]})"
     if x.ndim == 0 or x.shape[-1] != w.shape[1]:
         flat = x.ndim > 2 and math.prod(x.shape[1:]) == w.shape[1]
@@ -76,3 +76,4 @@ def _check_linear(x: Tensor, w: Array) -> None:
             f"{who}: expected input of {w.dtype} as the weights are, got {x.dtype}; "
             f"convert it with .{method}()"
         )
+    return x.reshape(math.prod(x.shape[:-1]), w.shape[1])
